@@ -1,1 +1,7 @@
-""""""
+"""Text in, vectors out: tokenising, the model, pooling, the embedding cache."""
+
+from embfeast.encoding.cache import EmbeddingCache
+from embfeast.encoding.encoder import Encoder
+from embfeast.encoding.model import DEFAULT_MODEL
+
+__all__ = ["DEFAULT_MODEL", "EmbeddingCache", "Encoder"]

@@ -1,0 +1,130 @@
+"""The model's forward pass, by ONNX Runtime or PyTorch: word pieces in, their states out."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embfeast.encoding.export import exported_model
+from embfeast.encoding.model import Model
+from embfeast.errors import EmbfeastError
+
+BackendName = Literal["auto", "onnx", "torch"]
+BACKENDS: tuple[BackendName, ...] = ("auto", "onnx", "torch")
+
+Ids = NDArray[np.int64]
+
+
+class Backend(Protocol):
+    """One forward pass over a padded batch."""
+
+    name: str
+
+    def states(self, ids: Ids, mask: Ids) -> NDArray[np.float32]:
+        """Return the last layer's states, shape (texts, pieces, dim)."""
+
+
+class OnnxBackend:
+    """ONNX Runtime in float32 on the CPU.
+
+    Gives a text the same bits alone and in any batch, with one thread or more; PyTorch does not.
+    That is why it is the default on a CPU.
+    """
+
+    name = "onnx"
+
+    def __init__(self, model: Model, threads: int | None) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or os.cpu_count() or 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        path: Path = exported_model(model)
+        self._session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+
+    def states(self, ids: Ids, mask: Ids) -> NDArray[np.float32]:
+        """Return the last layer's states, shape (texts, pieces, dim)."""
+        feed = {"input_ids": ids, "attention_mask": mask}
+        return np.asarray(self._session.run(None, feed)[0], dtype=np.float32)
+
+
+class TorchBackend:
+    """PyTorch: for GPUs, and where the export is not possible.
+
+    A text's vector differs by up to about 2e-7 with the batch it travels in.
+    """
+
+    name = "torch"
+
+    def __init__(self, model: Model, threads: int | None) -> None:
+        import torch
+        from transformers import AutoModel
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
+        if threads:
+            torch.set_num_threads(threads)
+        self._torch = torch
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._model: Any = AutoModel.from_pretrained(model.folder, dtype=torch.float32)
+        self._model.eval().to(self._device)
+
+    def states(self, ids: Ids, mask: Ids) -> NDArray[np.float32]:
+        """Return the last layer's states, shape (texts, pieces, dim)."""
+        torch = self._torch
+        with torch.inference_mode():
+            output = self._model(
+                input_ids=torch.from_numpy(ids).to(self._device),
+                attention_mask=torch.from_numpy(mask).to(self._device),
+            )
+        return np.asarray(output.last_hidden_state.cpu().numpy(), dtype=np.float32)
+
+
+def open_backend(name: BackendName, model: Model, threads: int | None) -> Backend:
+    """Open a backend by name; ``"auto"`` takes PyTorch on a GPU and ONNX Runtime on a CPU.
+
+    Parameters
+    ----------
+    name : {"auto", "onnx", "torch"}
+    model : Model
+    threads : int or None
+        Threads inside one forward pass; all cores by default.
+
+    Raises
+    ------
+    EmbfeastError
+        The name is none of the three.
+    """
+    if name == "onnx":
+        return OnnxBackend(model, threads)
+    if name == "torch":
+        return TorchBackend(model, threads)
+    if name != "auto":
+        raise EmbfeastError(f"backend {name!r} is unknown; choose one of {', '.join(BACKENDS)}")
+    if _gpu_is_there():
+        return TorchBackend(model, threads)
+    try:
+        return OnnxBackend(model, threads)
+    except Exception as error:  # the exporter fails in many ways; PyTorch then still works
+        warnings.warn(
+            f"model {model.name!r} could not be opened by ONNX Runtime "
+            f"({type(error).__name__}: {error}); PyTorch is used, whose vectors vary by about "
+            "2e-7 with the batch",
+            stacklevel=2,
+        )
+        return TorchBackend(model, threads)
+
+
+def _gpu_is_there() -> bool:
+    # Asking torch would import it (a second); the driver's device file answers at once.
+    if not Path("/dev/nvidia0").exists():
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())

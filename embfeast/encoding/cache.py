@@ -1,0 +1,99 @@
+"""The embedding cache: one text is encoded once, whatever asks for it."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embfeast.encoding.export import cache_folder
+
+Key = tuple[bytes, str]  # SHA-256 of the text, pooling
+BATCH = 500  # SQLite binds at most some 30,000 values; small batches keep locks short
+
+
+class EmbeddingCache:
+    """Vectors by (model, pooling, SHA-256 of the text), kept in SQLite files.
+
+    One file a model and backend. SQLite's write-ahead log lets several processes read while one
+    writes; writers wait for each other. Texts themselves are not kept.
+
+    Parameters
+    ----------
+    folder : path, optional
+        ``embeddings`` in the user's cache folder by default.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> cache = EmbeddingCache(tempfile.mkdtemp())
+    >>> cache.put("model", {(b"sha", "mean"): np.ones(2, dtype=np.float32)})
+    >>> cache.get("model", [(b"sha", "mean"), (b"sha", "max")], dimension=2)
+    {(b'sha', 'mean'): array([1., 1.], dtype=float32)}
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = Path(folder) if folder is not None else cache_folder() / "embeddings"
+
+    def get(
+        self, model: str, keys: Sequence[Key], dimension: int
+    ) -> dict[Key, NDArray[np.float32]]:
+        """Return the vectors that are there; a damaged one counts as absent.
+
+        Parameters
+        ----------
+        model : str
+            Digest of the model and name of the backend.
+        keys : sequence of (SHA-256 of the text, pooling)
+        dimension : int
+            Width that a sound vector has.
+        """
+        if not self._file(model).exists():
+            return {}
+        found: dict[Key, NDArray[np.float32]] = {}
+        with closing(self._connect(model)) as connection:
+            for pooling in sorted({pooling for _, pooling in keys}):
+                texts = [text for text, of in keys if of == pooling]
+                for batch in _batches(texts):
+                    marks = ",".join("?" * len(batch))
+                    rows = connection.execute(
+                        f"SELECT text, vector FROM vectors WHERE pooling = ? AND text IN ({marks})",  # noqa: S608
+                        [pooling, *batch],
+                    )
+                    for text, blob in rows:
+                        if len(blob) != 4 * dimension:
+                            continue
+                        vector = np.frombuffer(blob, dtype="<f4")
+                        if np.isfinite(vector).all():
+                            found[text, pooling] = vector
+        return found
+
+    def put(self, model: str, vectors: dict[Key, NDArray[np.float32]]) -> None:
+        """Keep vectors; those that are there already are replaced."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        rows = [
+            (text, pooling, v.astype("<f4").tobytes()) for (text, pooling), v in vectors.items()
+        ]
+        with closing(self._connect(model)) as connection, connection:
+            connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
+
+    def _file(self, model: str) -> Path:
+        return self.folder / f"{model}.sqlite"
+
+    def _connect(self, model: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._file(model), timeout=60)
+        connection.execute("PRAGMA journal_mode = WAL")
+        # A crash may lose the last vectors but never damages the file; they are encoded again.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS vectors "
+            "(text BLOB, pooling TEXT, vector BLOB, PRIMARY KEY (text, pooling))"
+        )
+        return connection
+
+
+def _batches(values: list[bytes]) -> Iterator[list[bytes]]:
+    for start in range(0, len(values), BATCH):
+        yield values[start : start + BATCH]

@@ -1,0 +1,101 @@
+"""The model's graph for ONNX Runtime, exported once from its weights and kept by their digest."""
+
+import contextlib
+import io
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from embfeast.encoding.model import Model
+
+# Raised when the export below changes, so that an older graph is not taken for the new one.
+GRAPH = 1
+
+
+def cache_folder() -> Path:
+    """Return where exported models and, unless told otherwise, embeddings are kept.
+
+    ``EMBFEAST_CACHE_DIR`` names another folder than the user's cache folder.
+    """
+    return Path(os.environ.get("EMBFEAST_CACHE_DIR") or user_cache_path("embfeast"))
+
+
+def exported_model(model: Model) -> Path:
+    """Return the path of the model's ONNX graph, exporting it at the first call.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    Path
+        A graph with inputs ``input_ids`` and ``attention_mask``, both (texts, pieces) int64, and
+        output ``states``, (texts, pieces, dim) float32.
+    """
+    path = cache_folder() / "models" / f"{model.digest[:32]}-{GRAPH}.onnx"
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():  # another process may have exported it while we waited
+            half = path.with_suffix(f".{os.getpid()}.tmp")
+            _export(model, half)
+            half.replace(path)
+    return path
+
+
+def _export(model: Model, path: Path) -> None:
+    import torch
+    from transformers import AutoModel
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    network = AutoModel.from_pretrained(model.folder, dtype=torch.float32).eval()
+
+    class States(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+            return self.network(
+                input_ids=input_ids, attention_mask=attention_mask
+            ).last_hidden_state
+
+    ids = torch.randint(5, 100, (2, 7))
+    mask = torch.ones_like(ids)
+    mask[1, 5:] = 0  # a padded text, so that the mask is not traced away
+    texts = torch.export.Dim("texts", max=65536)
+    pieces = torch.export.Dim("pieces", min=2, max=model.max_pieces)
+    shapes = [{0: texts, 1: pieces}, {0: texts, 1: pieces}]
+    with _quiet(), torch.inference_mode():
+        program = torch.onnx.export(
+            States(),
+            (ids, mask),
+            dynamo=True,
+            dynamic_shapes=shapes,
+            input_names=["input_ids", "attention_mask"],
+            output_names=["states"],
+            verbose=False,
+        )
+        program.save(str(path))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the exporter, which reports its progress on standard output and by warnings."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
