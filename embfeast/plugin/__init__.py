@@ -1,1 +1,42 @@
-""""""
+"""The Feast side: text source, offline store, compute engine, provider, view factories."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from embfeast.plugin.compute_engine import EmbeddingComputeEngine, EmbeddingComputeEngineConfig
+    from embfeast.plugin.offline_store import DuckDBOfflineStore, DuckDBOfflineStoreConfig
+    from embfeast.plugin.provider import EmbeddingProvider
+    from embfeast.plugin.source import DuckDBSource
+    from embfeast.plugin.views import feature_views, live_view, pair_view
+
+# Feast loads stores by dotted path and looks for their configuration beside them. Each is
+# imported on first use: the modules import each other's siblings, and Feast takes a second.
+_LAZY = {
+    "DuckDBOfflineStore": "offline_store",
+    "DuckDBOfflineStoreConfig": "offline_store",
+    "DuckDBSource": "source",
+    "EmbeddingComputeEngine": "compute_engine",
+    "EmbeddingComputeEngineConfig": "compute_engine",
+    "EmbeddingProvider": "provider",
+    "feature_views": "views",
+    "live_view": "views",
+    "pair_view": "views",
+}
+__all__ = [
+    "DuckDBOfflineStore",
+    "DuckDBOfflineStoreConfig",
+    "DuckDBSource",
+    "EmbeddingComputeEngine",
+    "EmbeddingComputeEngineConfig",
+    "EmbeddingProvider",
+    "feature_views",
+    "live_view",
+    "pair_view",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f"embfeast.plugin.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'embfeast.plugin' has no attribute {name!r}")

@@ -1,0 +1,162 @@
+"""One chunk of texts to the parts of all views: computed once, written where rows are missing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from embfeast.plugin import database, parts
+from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME, FeatureTable
+from embfeast.recipe import FittedRecipe
+from embfeast.recipe.fitted import is_missing
+
+
+@dataclass
+class RunCounts:
+    """What a run has done.
+
+    Attributes
+    ----------
+    rows : int
+        Texts read, every revision.
+    computed : int
+        Of those, texts that were not in the feature tables yet.
+    missing : int
+        Of the computed, missing or blank texts, which have null features.
+    """
+
+    rows: int = 0
+    computed: int = 0
+    missing: int = 0
+
+    def __add__(self, other: "RunCounts") -> "RunCounts":
+        """Add up two chunks."""
+        return RunCounts(
+            self.rows + other.rows, self.computed + other.computed, self.missing + other.missing
+        )
+
+    def __str__(self) -> str:
+        known = self.rows - self.computed
+        return (
+            f"{self.rows:,} texts read, {self.computed:,} computed, {known:,} were there already, "
+            f"{self.missing:,} missing or blank (null features)"
+        )
+
+
+def compute_chunk(
+    chunk: pa.Table, tables: Mapping[Path, FeatureTable], fitted: FittedRecipe
+) -> RunCounts:
+    """Compute the rows of a chunk that a table lacks, and write them as one part a table.
+
+    Parameters
+    ----------
+    chunk : pyarrow.Table
+        As `DuckDBSource.read_texts` yields it.
+    tables : mapping from the folder of its parts to the table
+        All of one recipe and one source.
+    fitted : FittedRecipe
+
+    Returns
+    -------
+    RunCounts
+    """
+    source = next(iter(tables.values())).source
+    texts = joined_texts(chunk, source.text_columns)
+    lacking = {folder: _lacking(chunk, folder, table) for folder, table in tables.items()}
+    wanted = np.logical_or.reduce(list(lacking.values()))
+    if not wanted.any():
+        return RunCounts(rows=chunk.num_rows)
+    rows = np.flatnonzero(wanted)
+    kept = [texts[row] for row in rows]
+    entries = sorted({table.entry for table in tables.values()}, key=fitted.entries.index)
+    features = fitted.transform(kept, entries=entries)
+    for folder, table in tables.items():
+        own = lacking[folder][rows]
+        if own.any():
+            part = _part(chunk.take(rows), features, table, fitted)
+            parts.write_part(folder, part.filter(pa.array(own)))
+    return RunCounts(chunk.num_rows, len(rows), sum(map(is_missing, kept)))
+
+
+def joined_texts(chunk: pa.Table, columns: tuple[str, ...]) -> list[str | None]:
+    """Return one text a row: its columns, those that are there, on lines of their own.
+
+    Examples
+    --------
+    >>> chunk = pa.table({"subject": ["Late", None, None], "body": ["Where is it?", "Help", None]})
+    >>> joined_texts(chunk, ("subject", "body"))
+    ['Late\\nWhere is it?', 'Help', None]
+    """
+    rows = zip(*(chunk[column].to_pylist() for column in columns), strict=True)
+    said = ([text for text in row if not is_missing(text)] for row in rows)
+    return ["\n".join(row) if row else None for row in said]
+
+
+def _lacking(chunk: pa.Table, folder: Path, table: FeatureTable) -> NDArray[np.bool_]:
+    """Tell which rows of a chunk the table has not got, by keys and both times."""
+    wanted = _identities(chunk, table)
+    connection = database.connect_memory()
+    try:
+        connection.register("wanted", wanted)
+        same = " AND ".join(
+            f"stored.{database.quote(name)} = wanted.{database.quote(name)}"
+            for name in [*table.keys, EVENT_TIME, CREATED_TIME]
+        )
+        # The bounds let DuckDB skip the parts of other periods by their statistics.
+        found = connection.execute(
+            f"SELECT row FROM wanted WHERE EXISTS (SELECT 1 FROM {parts.scan_sql(folder)} stored "  # noqa: S608
+            f"WHERE {EVENT_TIME} BETWEEN $first AND $last AND {same})",
+            {
+                "first": pc.min(wanted[EVENT_TIME]).as_py(),
+                "last": pc.max(wanted[EVENT_TIME]).as_py(),
+            },
+        ).fetchnumpy()["row"]
+    finally:
+        connection.close()
+    lacking = np.ones(chunk.num_rows, dtype=bool)
+    lacking[np.asarray(found, dtype=np.int64)] = False
+    return lacking
+
+
+def _identities(chunk: pa.Table, table: FeatureTable) -> pa.Table:
+    """Return keys and times under the table's names and types, with row numbers."""
+    source = table.source
+    created = source.created_timestamp_column or source.timestamp_field
+    columns = {
+        key: _cast(chunk[own], table.schema.field(key), table)
+        for own, key in zip(table.source_keys, table.keys, strict=True)
+    }
+    columns[EVENT_TIME] = chunk[source.timestamp_field].cast(table.schema.field(EVENT_TIME).type)
+    # A row that does not say when it was known was known when it became true.
+    known = pc.coalesce(chunk[created], chunk[source.timestamp_field])
+    columns[CREATED_TIME] = known.cast(table.schema.field(CREATED_TIME).type)
+    columns["row"] = pa.array(np.arange(chunk.num_rows))
+    return pa.table(columns)
+
+
+def _cast(column: pa.ChunkedArray, field: pa.Field, table: FeatureTable) -> pa.ChunkedArray:
+    try:
+        return column.cast(field.type)
+    except pa.ArrowInvalid as error:
+        from embfeast.errors import EmbfeastError
+
+        raise EmbfeastError(
+            f"view {table.view!r}: key {field.name!r} is {column.type} in source "
+            f"{table.source.name!r} and {field.type} in the view ({error}); give the entity the "
+            "value type that the column has"
+        ) from error
+
+
+def _part(
+    chunk: pa.Table, features: pa.Table, table: FeatureTable, fitted: FittedRecipe
+) -> pa.Table:
+    columns = _identities(chunk, table).drop_columns("row")
+    for feature in fitted.features(table.entry):
+        columns = columns.append_column(table.prefix + feature.name, features[feature.name])
+    digest = pa.array([table.digest] * chunk.num_rows)
+    columns = columns.append_column(table.digest_column, digest)
+    return columns.select(table.schema.names).cast(table.schema)

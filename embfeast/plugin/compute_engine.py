@@ -1,0 +1,260 @@
+"""The engine behind `feast materialize`: text to features, offline first, then online."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import pyarrow as pa
+from feast.infra.common.materialization_job import (
+    MaterializationJob,
+    MaterializationJobStatus,
+    MaterializationTask,
+)
+from feast.infra.compute_engines.base import ComputeEngine
+from feast.infra.compute_engines.local.compute import LocalComputeEngine
+from feast.infra.registry.base_registry import BaseRegistry
+from feast.repo_config import FeastConfigBaseModel, RepoConfig
+from pydantic import Field, StrictStr
+
+from embfeast.encoding import EmbeddingCache, Encoder
+from embfeast.errors import EmbfeastError
+from embfeast.plugin import coverage, parts
+from embfeast.plugin.compute import RunCounts, compute_chunk
+from embfeast.plugin.feature_table import FeatureTable, feature_table, is_ours
+from embfeast.plugin.newest import newest_rows
+from embfeast.plugin.proto_rows import proto_rows
+from embfeast.recipe import FittedRecipe
+from embfeast.recipe.versions import current_digest, load_version
+
+
+class EmbeddingComputeEngineConfig(FeastConfigBaseModel):
+    """The `batch_engine` section of feature_store.yaml.
+
+    Attributes
+    ----------
+    recipes : str
+        Folder of the fitted recipes, relative to the feature repository.
+    cache : str or None
+        Folder of the embedding cache, relative to the feature repository; None for none.
+    chunk_rows : int
+        Texts computed at a time; memory grows with it and with nothing else.
+    """
+
+    type: Literal[
+        "embfeast.plugin.EmbeddingComputeEngine",
+        "embfeast.plugin.compute_engine.EmbeddingComputeEngine",
+    ] = "embfeast.plugin.EmbeddingComputeEngine"
+    recipes: StrictStr = "data/recipes"
+    cache: StrictStr | None = "data/cache"
+    chunk_rows: int = Field(default=2048, ge=1)
+
+
+def engine_config(config: RepoConfig) -> EmbeddingComputeEngineConfig:
+    """Return the engine's settings, also where another engine runs the repository."""
+    given = config.batch_engine_config
+    if isinstance(given, dict) and "EmbeddingComputeEngine" in str(given.get("type")):
+        return EmbeddingComputeEngineConfig(**given)
+    return EmbeddingComputeEngineConfig()
+
+
+def in_repo(config: RepoConfig, path: str) -> Path:
+    """Return a path of the configuration, which is relative to the feature repository."""
+    return Path(config.repo_path or Path.cwd()) / path
+
+
+@dataclass
+class EngineJob(MaterializationJob):
+    """How the materialization of one view has ended."""
+
+    task: MaterializationTask
+    problem: BaseException | None = None
+
+    def status(self) -> MaterializationJobStatus:
+        """SUCCEEDED or ERROR."""
+        failed = self.problem is not None
+        return MaterializationJobStatus.ERROR if failed else MaterializationJobStatus.SUCCEEDED
+
+    def error(self) -> BaseException | None:
+        """Return what went wrong."""
+        return self.problem
+
+    def should_be_retried(self) -> bool:
+        """Nothing is tried again by itself; running it again repairs whatever is missing."""
+        return False
+
+    def job_id(self) -> str:
+        """Return a name for logs."""
+        task = self.task
+        return f"{task.feature_view.name}-{task.start_time}-{task.end_time}"
+
+    def url(self) -> str | None:
+        """There is no page to look at."""
+        return None
+
+
+@dataclass(frozen=True)
+class View:
+    """One view of a run: its task, its feature table and the table's folder."""
+
+    task: MaterializationTask
+    table: FeatureTable
+    folder: Path
+
+
+class EmbeddingComputeEngine(ComputeEngine):
+    """Materialize all views of a recipe in one pass over the texts.
+
+    Every revision is kept offline and the newest one goes online. A text is encoded once for all
+    views. Parts appear whole or not at all and rows that are there are not written twice, so a
+    run that was stopped anywhere is repaired by running it again. Views that no recipe computes
+    are left to Feast's local engine.
+    """
+
+    def __init__(self, *, repo_config: RepoConfig, **kwargs: Any) -> None:
+        stores = {name: kwargs.pop(name) for name in ("offline_store", "online_store")}
+        super().__init__(repo_config=repo_config, **stores)
+        self.config = EmbeddingComputeEngineConfig(**kwargs)
+        self._local = LocalComputeEngine(repo_config=repo_config, **stores)
+
+    @property
+    def supports_batch(self) -> bool:
+        """All views of a run come in one call, so that each text is encoded once."""
+        return True
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Prepare nothing: the provider does."""
+
+    def teardown_infra(self, *args: Any, **kwargs: Any) -> None:
+        """Remove nothing: feature tables are history, the online store removes its own."""
+
+    def get_historical_features(self, registry: BaseRegistry, task: Any) -> Any:
+        """Leave to Feast's local engine, as the offline store answers historical queries."""
+        return self._local.get_historical_features(registry, task)
+
+    def materialize(
+        self,
+        registry: BaseRegistry,
+        tasks: MaterializationTask | list[MaterializationTask],
+        **kwargs: Any,
+    ) -> list[MaterializationJob]:
+        """Materialize the views of the tasks.
+
+        Parameters
+        ----------
+        registry : BaseRegistry
+        tasks : MaterializationTask or list of them
+
+        Returns
+        -------
+        list of MaterializationJob
+            In the order of the tasks. An error in one recipe's views stops those alone.
+        """
+        tasks = [tasks] if isinstance(tasks, MaterializationTask) else tasks
+        done: dict[int, MaterializationJob] = {}
+        groups: dict[tuple[Any, ...], list[MaterializationTask]] = defaultdict(list)
+        for task in tasks:
+            if is_ours(task.feature_view):
+                table = feature_table(task.feature_view)
+                period = (task.start_time, task.end_time)
+                groups[table.source, table.digest, table.source_keys, *period].append(task)
+            else:
+                done[id(task)] = self._local.materialize(registry, task, **kwargs)[0]
+        for group in groups.values():
+            problem = self._run(group)
+            done |= {id(task): EngineJob(task, problem) for task in group}
+        return [done[id(task)] for task in tasks]
+
+    def _run(self, tasks: list[MaterializationTask]) -> BaseException | None:
+        try:
+            views = [self._view(task) for task in tasks]
+            fitted = self._recipe(views[0].table.digest)
+            start, end = self._period(views)
+            first = views[0]
+            repo = self.repo_config.repo_path
+            keys = list(first.table.source_keys)
+            first.table.source.check(repo, keys)
+            for view in views:
+                parts.ensure_table(view.folder, view.table.schema)
+            counts = self._write_offline(views, fitted, start, end)
+            for view in views:
+                self._write_online(view, start, end)
+            for view in views:
+                coverage.add(view.folder, (start, end))
+            click.echo(f"{first.table.source.name}: {counts}")
+        except Exception as problem:  # Feast raises it after recording which views are done
+            return problem
+        return None
+
+    def _view(self, task: MaterializationTask) -> View:
+        table = feature_table(task.feature_view)
+        return View(task, table, table.folder(self.repo_config))
+
+    def _recipe(self, digest: str) -> FittedRecipe:
+        folder = in_repo(self.repo_config, self.config.recipes)
+        current = current_digest(folder)
+        if current != digest:
+            raise EmbfeastError(
+                f"the recipe was fitted again ({current[:12]}) but the registry still has "
+                f"{digest[:12]}; run `feast apply`, then materialize"
+            )
+        fitted = load_version(folder, digest)
+        cache = self.config.cache and EmbeddingCache(in_repo(self.repo_config, self.config.cache))
+        fitted.encoder = Encoder(fitted.settings.model, cache=cache or None)
+        return fitted
+
+    def _period(self, views: Sequence[View]) -> tuple[datetime, datetime]:
+        """Begin earlier than asked where a new recipe's table lacks its history."""
+        task = views[0].task
+        starts = [
+            coverage.start_of_gap(
+                coverage.read(view.folder),
+                list(view.task.feature_view.materialization_intervals),
+                task.start_time,
+            )
+            for view in views
+        ]
+        return min(starts), task.end_time
+
+    def _write_offline(
+        self, views: Sequence[View], fitted: FittedRecipe, start: datetime, end: datetime
+    ) -> RunCounts:
+        source = views[0].table.source
+        repo = self.repo_config.repo_path
+        keys = list(views[0].table.source_keys)
+        counts = RunCounts()
+        total = source.count(repo, start, end)
+        with _bar(views[0].task, total) as advance:
+            for chunk in source.read_texts(
+                repo, keys=keys, start=start, end=end, batch_rows=self.config.chunk_rows
+            ):
+                tables = {view.folder: view.table for view in views}
+                counts += compute_chunk(pa.table(chunk), tables, fitted)
+                advance(chunk.num_rows)
+        return counts
+
+    def _write_online(self, view: View, start: datetime, end: datetime) -> None:
+        if not view.task.feature_view.online:
+            return
+        for table in newest_rows(view.folder, view.table.keys, start, end):
+            rows = proto_rows(table, view.task.feature_view)
+            self.online_store.online_write_batch(
+                self.repo_config, view.task.feature_view, rows, None
+            )
+
+
+class _bar:  # noqa: N801 - used as a function in a with statement
+    """Feast's own progress bar, where the task brings one."""
+
+    def __init__(self, task: MaterializationTask, total: int) -> None:
+        self._bar = task.tqdm_builder(total) if task.tqdm_builder and total else None
+
+    def __enter__(self) -> Callable[[int], Any]:
+        return self._bar.update if self._bar is not None else lambda rows: None
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,46 @@
+"""The provider: makes a refit seen, applied and served."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from feast.infra.passthrough_provider import PassthroughProvider
+from feast.repo_config import RepoConfig
+
+from embfeast.plugin import parts
+from embfeast.plugin.compute_engine import engine_config, in_repo
+from embfeast.plugin.feature_table import feature_table, is_ours
+from embfeast.plugin.live import serve_recipes_from
+
+
+class EmbeddingProvider(PassthroughProvider):
+    """Feast's own provider, which also knows where recipes lie and makes feature tables.
+
+    Put ``provider: embfeast.plugin.EmbeddingProvider`` into feature_store.yaml.
+    """
+
+    def __init__(self, config: RepoConfig) -> None:
+        super().__init__(config)
+        serve_recipes_from(in_repo(config, engine_config(config).recipes).resolve())
+
+    def update_infra(
+        self,
+        project: str,
+        tables_to_delete: Any,
+        tables_to_keep: Sequence[Any],
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Make the feature tables of new recipes, then what Feast makes.
+
+        An empty table has its columns already, so that every reader finds them before the first
+        materialization.
+        """
+        for view in filter(is_ours, tables_to_keep):
+            table = feature_table(view)
+            if parts.ensure_table(table.folder(self.repo_config), table.schema):
+                click.echo(
+                    f"New feature table for {view.name}, recipe {table.digest[:12]}; "
+                    "materialize to fill it"
+                )
+        super().update_infra(project, tables_to_delete, tables_to_keep, *args, **kwargs)

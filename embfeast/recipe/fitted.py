@@ -1,0 +1,329 @@
+"""The fitted recipe: tricks with their state, applied to texts, known by a digest."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from embfeast.encoding import Encoder
+from embfeast.errors import EmbfeastError
+from embfeast.recipe import artifact
+from embfeast.recipe.settings import PLAIN, RecipeSettings
+
+# Features a person reads one by one stay scalars up to this many; more become one array, since a
+# feature store pays for every value by itself.
+MOST_SCALARS = 100
+SCALAR_TRICKS = {"anchor_similarity", "cluster_features"}
+WHOLE_NUMBERS = {"cluster"}
+
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One output column.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"float", "integer", "vector"}
+    width : int
+        Numbers a row: 1, or the length of the vector.
+    """
+
+    name: str
+    kind: Literal["float", "integer", "vector"]
+    width: int
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """float32, int64 or list<float32>."""
+        kinds = {"float": pa.float32(), "integer": pa.int64(), "vector": pa.list_(pa.float32())}
+        return kinds[self.kind]
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """What a fit has read.
+
+    Attributes
+    ----------
+    as_of : str or None
+        Only rows before it were read (ISO 8601, UTC).
+    rows : int
+        Texts read.
+    missing : int
+        Missing or blank texts left out, of all that were given.
+    first_event, last_event : str or None
+        The window of event times.
+    rows_digest : str
+        SHA-256 over texts and times read.
+    """
+
+    as_of: str | None
+    rows: int
+    missing: int
+    first_event: str | None
+    last_event: str | None
+    rows_digest: str
+
+
+def is_missing(text: object) -> bool:
+    """Tell whether a text is missing (None, NaN) or blank."""
+    if isinstance(text, str):
+        return not text.strip()
+    return text is None or (isinstance(text, float) and math.isnan(text))
+
+
+class FittedRecipe:
+    """A recipe with its fitted state, as `Recipe.fit` returns it or `load` reads it.
+
+    Attributes
+    ----------
+    settings : RecipeSettings
+    tricks : dict of transformer
+        The fitted scikit-learn transformers by entry.
+    record : FitRecord
+        What the fit has read.
+    model_digest : str
+        Digest of the encoder's weights and settings.
+    encoder : Encoder
+        Set another one (with a cache, with one thread) before the first use.
+    """
+
+    def __init__(
+        self,
+        settings: RecipeSettings,
+        tricks: dict[str, Any],
+        record: FitRecord,
+        model_digest: str,
+        encoder: Encoder | None = None,
+    ) -> None:
+        self.settings = settings
+        self.tricks = tricks
+        self.record = record
+        self.model_digest = model_digest
+        self.encoder = encoder or Encoder(settings.model)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) over settings, state, model weights and the record of the fit."""
+        return artifact.digest(self._content(), self._states())
+
+    def save(self, folder: str | Path) -> None:
+        """Write the recipe as a manifest in JSON and its arrays in safetensors.
+
+        The folder appears whole or not at all; one that holds another recipe is replaced.
+        """
+        artifact.save(Path(folder), self._content(), self._states(), self.digest)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "FittedRecipe":
+        """Read a saved recipe and check its digest.
+
+        Raises
+        ------
+        EmbfeastError
+            The folder is missing, incomplete, of another format, or was changed.
+        """
+        from embfeast.recipe.recipe import make_trick
+
+        content, states = artifact.load(Path(folder))
+        try:
+            settings = RecipeSettings.model_validate(content["settings"])
+            record = FitRecord(**content["record"])
+            tricks = {}
+            for name, state in states.items():
+                tricks[name] = make_trick(settings.tricks[name], settings)
+                for attribute, value in state.items():
+                    setattr(tricks[name], attribute, value)
+            return cls(settings, tricks, record, content["model_digest"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise EmbfeastError(
+                f"{folder}: the manifest does not describe a recipe ({error}); fit again"
+            ) from error
+
+    @property
+    def entries(self) -> list[str]:
+        """Entries that make features of one text, in order."""
+        return [n for n, e in self.settings.tricks.items() if e.trick != "pair_interaction"]
+
+    @property
+    def pair_entries(self) -> list[str]:
+        """Entries that make features of two texts."""
+        return [n for n, e in self.settings.tricks.items() if e.trick == "pair_interaction"]
+
+    def features(self, entry: str) -> list[Feature]:
+        """Return the columns that an entry makes.
+
+        Vectors are one column; similarities, cluster and distances are one each, by name.
+        """
+        settings = self.settings.tricks[entry]
+        names = self._output_names(entry)
+        if settings.trick not in SCALAR_TRICKS or len(names) > MOST_SCALARS:
+            return [Feature(settings.prefix + entry, "vector", len(names))]
+        return [
+            Feature(settings.prefix + name, "integer" if name in WHOLE_NUMBERS else "float", 1)
+            for name in names
+        ]
+
+    def transform(
+        self,
+        texts: Sequence[str | None],
+        *,
+        entries: Sequence[str] | None = None,
+        progress: Callable[[int], Any] | None = None,
+    ) -> pa.Table:
+        """Compute the features of texts; each text is encoded once.
+
+        Parameters
+        ----------
+        texts : sequence of str or None, length n
+        entries : sequence of str, optional
+            Only these entries' columns; all by default.
+        progress : callable, optional
+            Called with the number of texts encoded since the last call.
+
+        Returns
+        -------
+        pyarrow.Table of n rows
+            A missing or blank text gives nulls. With ONNX Runtime a text's features have the
+            same bits alone and in any batch.
+
+        Raises
+        ------
+        EmbfeastError
+            The encoder's weights are not those of the fit, or an entry is unknown.
+        """
+        self._check_model()
+        wanted = self._check_entries(entries)
+        present = np.array([not is_missing(text) for text in texts], dtype=bool)
+        kept = [str(text) for text in texts if not is_missing(text)]
+        blocks = self.encoder.encode_pooled(kept, self._poolings(wanted), progress=progress)
+        outputs = self._apply(blocks, wanted)
+        columns: dict[str, pa.Array] = {}
+        for entry in wanted:
+            columns |= self._columns(entry, outputs[entry], present)
+        return pa.table(columns)
+
+    def transform_pairs(self, entry: str, left: Matrix, right: Matrix) -> Matrix:
+        """Compute the features of pairs from the vectors that the pair entry reads.
+
+        Parameters
+        ----------
+        entry : str
+            A pair entry.
+        left, right : ndarray of shape (n, dim), float32
+            The output of the entry's `input` for both texts.
+
+        Returns
+        -------
+        ndarray of shape (n, width), float32
+        """
+        if entry not in self.pair_entries:
+            raise EmbfeastError(
+                f"{entry!r} is no pair entry of recipe {self.settings.name!r}; "
+                f"it has {', '.join(self.pair_entries) or 'none'}"
+            )
+        made: Matrix = self.tricks[entry].transform(np.hstack([left, right]))
+        return made
+
+    def _apply(self, blocks: dict[str, Matrix], wanted: Sequence[str]) -> dict[str, Matrix]:
+        outputs = {PLAIN: blocks["sentence"]}
+        for name, entry in self.settings.tricks.items():
+            if name not in self._needed(wanted):
+                continue
+            if entry.trick == PLAIN:
+                outputs[name] = outputs[entry.input]
+            elif entry.trick == "token_pooler":
+                outputs[name] = self.tricks[name].join(blocks)
+            elif len(outputs[entry.input]):
+                outputs[name] = self.tricks[name].transform(outputs[entry.input])
+            else:  # scikit-learn's transformers refuse no rows at all
+                outputs[name] = np.empty((0, len(self._output_names(name))), dtype=np.float32)
+        return outputs
+
+    def _needed(self, wanted: Sequence[str]) -> set[str]:
+        """Return the wanted entries and those they read."""
+        needed: set[str] = set()
+        for name in wanted:
+            while name in self.settings.tricks and name not in needed:
+                needed.add(name)
+                name = self.settings.tricks[name].input
+        return needed
+
+    def _poolings(self, wanted: Sequence[str]) -> list[str]:
+        needed = {"sentence"}
+        for name in self._needed(wanted):
+            if self.settings.tricks[name].trick == "token_pooler":
+                needed |= set(self.tricks[name].pooling)
+        return sorted(needed)
+
+    def _columns(self, entry: str, matrix: Matrix, present: NDArray[Any]) -> dict[str, pa.Array]:
+        features = self.features(entry)
+        if features[0].kind == "vector":
+            return {features[0].name: _vectors(matrix, present)}
+        return {
+            feature.name: _scalars(matrix[:, position], present, feature.arrow_type)
+            for position, feature in enumerate(features)
+        }
+
+    def _output_names(self, entry: str) -> list[str]:
+        if self.settings.tricks[entry].trick == PLAIN:
+            return [f"embedding_{i:03d}" for i in range(self.encoder.dimension)]
+        return [str(name) for name in self.tricks[entry].get_feature_names_out()]
+
+    def _check_entries(self, entries: Sequence[str] | None) -> list[str]:
+        if unknown := sorted(set(entries or []) - set(self.entries)):
+            raise EmbfeastError(
+                f"recipe {self.settings.name!r} has no entry {', '.join(map(repr, unknown))} that "
+                f"makes features of one text; it has {', '.join(self.entries)}"
+            )
+        return list(entries) if entries is not None else self.entries
+
+    def _check_model(self) -> None:
+        if self.encoder.digest != self.model_digest:
+            raise EmbfeastError(
+                f"recipe {self.settings.name!r} was fitted with a model of digest "
+                f"{self.model_digest[:12]}, but {self.encoder.model!r} here has "
+                f"{self.encoder.digest[:12]}; install the same weights or fit again"
+            )
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "settings": self.settings.model_dump(mode="json"),
+            "record": asdict(self.record),
+            "model_digest": self.model_digest,
+        }
+
+    def _states(self) -> dict[str, dict[str, Any]]:
+        return {
+            name: {key: value for key, value in vars(trick).items() if key.endswith("_")}
+            for name, trick in self.tricks.items()
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"FittedRecipe({self.settings.name!r}, digest={self.digest[:12]}, "
+            f"rows={self.record.rows}, as_of={self.record.as_of})"
+        )
+
+
+def _vectors(matrix: Matrix, present: NDArray[Any]) -> pa.ListArray:
+    """Make a list column of which only the present rows have a vector."""
+    width = matrix.shape[1]
+    offsets = np.concatenate([[0], np.cumsum(present * width)]).astype(np.int32)
+    values = pa.array(np.ascontiguousarray(matrix, dtype=np.float32).reshape(-1))
+    return pa.ListArray.from_arrays(pa.array(offsets), values, mask=pa.array(~present))
+
+
+def _scalars(values: Matrix, present: NDArray[Any], kind: pa.DataType) -> pa.Array:
+    column = np.full(len(present), np.nan, dtype=np.float64)
+    column[present] = values
+    return pa.array(column, mask=~present | np.isnan(column)).cast(kind)

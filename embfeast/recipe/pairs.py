@@ -1,0 +1,49 @@
+"""The pairs on which a pair trick is fitted when none are given."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embfeast.errors import EmbfeastError
+
+# Enough for a stable PCA; the nearest-neighbour search below grows with its square.
+MOST_TEXTS = 2_000
+
+
+def training_pairs(
+    vectors: NDArray[np.float32], pairs: Sequence[tuple[int, int]] | None, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the left and right vectors of the pairs to fit on.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, dim), float32
+    pairs : sequence of (int, int) or None
+        Row numbers. Without them each text is paired with a random other one and with its
+        nearest neighbour: what a pair model meets is both strangers and near-duplicates.
+    seed : int
+
+    Returns
+    -------
+    left, right : ndarray of shape (pairs, dim), float32
+
+    Raises
+    ------
+    EmbfeastError
+        There are fewer than two texts, or no given pair is among the rows read.
+    """
+    if pairs is not None:
+        if not pairs:
+            raise EmbfeastError("none of the given pairs is among the rows read before as_of")
+        left, right = np.array(pairs).T
+        return vectors[left], vectors[right]
+    if len(vectors) < 2:
+        raise EmbfeastError("one text forms no pair; fit on more texts")
+    rng = np.random.default_rng(seed)
+    drawn = vectors[np.sort(rng.permutation(len(vectors))[:MOST_TEXTS])]
+    others = (np.arange(len(drawn)) + rng.integers(1, len(drawn), len(drawn))) % len(drawn)
+    closeness = drawn.astype(np.float64) @ drawn.T.astype(np.float64)
+    np.fill_diagonal(closeness, -np.inf)
+    nearest = closeness.argmax(axis=1)
+    return np.vstack([drawn, drawn]), np.vstack([drawn[others], drawn[nearest]])

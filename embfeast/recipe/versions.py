@@ -1,0 +1,65 @@
+"""The folder of fitted recipes: one subfolder a digest, and which of them is current."""
+
+import os
+from pathlib import Path
+
+from embfeast.errors import EmbfeastError
+from embfeast.recipe.fitted import FittedRecipe
+
+CURRENT = "current"
+
+
+def save_version(root: str | Path, fitted: FittedRecipe) -> Path:
+    """Save a fitted recipe under its digest and make it current; older ones stay.
+
+    Returns
+    -------
+    Path
+        The recipe's own folder.
+    """
+    root = Path(root)
+    folder = root / fitted.digest
+    if not (folder / "manifest.json").exists():
+        fitted.save(folder)
+    half = root / f".{CURRENT}.{os.getpid()}.tmp"
+    half.write_text(fitted.digest + "\n", encoding="ascii")
+    half.replace(root / CURRENT)
+    return folder
+
+
+def current_digest(root: str | Path) -> str:
+    """Return the digest of the recipe fitted last.
+
+    Raises
+    ------
+    EmbfeastError
+        Nothing was fitted yet.
+    """
+    path = Path(root) / CURRENT
+    if not path.is_file():
+        raise EmbfeastError(f"{root} holds no fitted recipe; fit one first")
+    return path.read_text(encoding="ascii").strip()
+
+
+def load_current(root: str | Path) -> FittedRecipe:
+    """Load the recipe fitted last."""
+    return load_version(root, current_digest(root))
+
+
+def load_version(root: str | Path, digest: str) -> FittedRecipe:
+    """Load the recipe of a digest.
+
+    Raises
+    ------
+    EmbfeastError
+        It is not there, or what is there has another digest.
+    """
+    folder = Path(root) / digest
+    if len(digest) != 64 or not folder.is_dir():
+        raise EmbfeastError(
+            f"recipe {digest[:12]} is not in {root}; bring its folder there, or fit and apply again"
+        )
+    fitted = FittedRecipe.load(folder)
+    if fitted.digest != digest:
+        raise EmbfeastError(f"{folder} holds recipe {fitted.digest[:12]} under another's name")
+    return fitted

@@ -1,0 +1,26 @@
+"""What models ask for: one service a model."""
+
+from feast import FeatureService
+
+from views import OWNER, batch, live, pairs
+
+served = [view for view in batch.values() if view.online]
+
+triage = FeatureService(
+    name="triage",
+    features=served,
+    description="Category and urgency of a stored ticket",
+    owner=OWNER,
+)
+triage_live = FeatureService(
+    name="triage_live",
+    features=list(live.values()),
+    description="The same features for a text in the request",
+    owner=OWNER,
+)
+duplicates = FeatureService(
+    name="duplicates",
+    features=[pairs["ticket_pair"]],
+    description="Whether two stored tickets are about the same incident",
+    owner=OWNER,
+)

@@ -1,0 +1,14 @@
+"""Where the texts lie."""
+
+from embfeast.plugin import DuckDBSource
+
+tickets = DuckDBSource(
+    name="tickets",
+    database="data/tickets.duckdb",
+    table="tickets",
+    text_columns=["subject", "body"],
+    timestamp_field="event_timestamp",
+    created_timestamp_column="created_timestamp",
+    description="Support tickets, one row a revision",
+    owner="support-ml",
+)

@@ -1,0 +1,18 @@
+"""The views of the fitted recipe: run `scripts/fit.py` first, then `feast apply`."""
+
+from pathlib import Path
+
+from embfeast.plugin import feature_views, live_view, pair_view
+from embfeast.recipe.versions import load_current
+from entities import other_ticket, ticket
+from sources import tickets
+
+OWNER = "support-ml"
+
+fitted = load_current(Path(__file__).parent / "data" / "recipes")
+batch = feature_views(fitted, source=tickets, entity=ticket, owner=OWNER)
+pairs = pair_view(fitted, batch, entity=ticket, other=other_ticket, owner=OWNER)
+live = live_view(fitted, name="ticket", owner=OWNER)
+
+# Feast finds views among a module's globals.
+globals().update(batch | pairs | live)

@@ -1,0 +1,196 @@
+"""Train a classifier on a point-in-time training set: `python scripts/train.py --label category`.
+
+Compares the service's features with the raw embedding alone and with the majority class, on rows
+after the recipe's cutoff.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import skops.io
+import typer
+from console import console, run
+from feast import FeatureStore
+from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import RidgeClassifierCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import Normalizer, StandardScaler
+
+from embfeast import EmbfeastError
+from embfeast.recipe.versions import load_current
+
+REPO = Path("feature_repo")
+SERVICE = "triage"
+RAW = "embedding"
+
+
+@dataclass
+class Model:
+    """A classifier and the feature columns it reads.
+
+    Attributes
+    ----------
+    features : list of str
+        Columns of the training set, vectors and numbers, in order.
+    widths : list of int
+        Numbers a column.
+    pipeline : Pipeline
+    """
+
+    features: list[str]
+    widths: list[int]
+    pipeline: Pipeline
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return the class of each row."""
+        return self.pipeline.predict(matrix(frame, self.features, self.widths))
+
+
+@dataclass
+class Scores:
+    """Accuracy on the rows after the cutoff.
+
+    Attributes
+    ----------
+    train_rows, test_rows : int
+    majority, raw, everything : float
+        Of the most frequent class, the raw embedding alone, all features of the service.
+    """
+
+    train_rows: int
+    test_rows: int
+    majority: float
+    raw: float
+    everything: float
+
+
+def training_set(repo: Path, label: str) -> pd.DataFrame:
+    """Return labels with their features as they were known at each label's own time."""
+    store = FeatureStore(repo_path=str(repo))
+    with duckdb.connect(str(repo / "data" / "tickets.duckdb"), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        columns = [row[0] for row in connection.execute("DESCRIBE labels").fetchall()]
+        if label not in columns:
+            raise EmbfeastError(f"labels have no column {label!r}; they have {', '.join(columns)}")
+        labels = connection.execute(
+            "SELECT ticket_id, label_timestamp AS event_timestamp, "
+            f'"{label}" AS label FROM labels WHERE "{label}" IS NOT NULL'
+        ).df()
+    if labels.empty:
+        raise EmbfeastError(f"no row has a label {label!r}; load a file with --label")
+    return store.get_historical_features(
+        entity_df=labels,
+        features=store.get_feature_service(SERVICE),
+        filter_by_created_timestamp=True,
+    ).to_df()
+
+
+def train(frame: pd.DataFrame, cutoff: pd.Timestamp) -> tuple[Model, Scores]:
+    """Train on the labels known before the cutoff, score on those after it."""
+    features = feature_columns(frame)
+    before = (frame["event_timestamp"] < cutoff).to_numpy()
+    if not before.any() or before.all():
+        raise EmbfeastError(
+            f"all labels are on one side of the cutoff {cutoff}; fit with another --as-of"
+        )
+    past, future = frame[before], frame[~before]
+    model = _fit(past, features)
+    raw = _fit(past, [RAW])
+    majority = DummyClassifier().fit(np.zeros((len(past), 1)), past["label"])
+    scores = Scores(
+        train_rows=len(past),
+        test_rows=len(future),
+        majority=float(majority.score(np.zeros((len(future), 1)), future["label"])),
+        raw=float(np.mean(raw.predict(future) == future["label"])),
+        everything=float(np.mean(model.predict(future) == future["label"])),
+    )
+    return model, scores
+
+
+def feature_columns(frame: pd.DataFrame) -> list[str]:
+    """Return the columns of a training set that are features."""
+    known = {"ticket_id", "event_timestamp", "label"}
+    return [c for c in frame.columns if c not in known and not c.endswith("_digest")]
+
+
+def matrix(frame: pd.DataFrame, features: list[str], widths: list[int]) -> np.ndarray:
+    """Lay vectors and numbers side by side; a missing text is a row of zeros."""
+    blocks = []
+    for feature, width in zip(features, widths, strict=True):
+        block = np.zeros((len(frame), width), dtype=np.float32)
+        for row, value in enumerate(frame[feature].to_numpy()):
+            if value is not None and np.all(np.isfinite(value)):
+                block[row] = value
+        blocks.append(block)
+    return np.hstack(blocks)
+
+
+def save(model: Model, path: Path) -> None:
+    """Write the model without pickle, so that reading it runs no code."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    skops.io.dump(vars(model), path)
+
+
+def load(path: Path) -> Model:
+    """Read a model written by `save`."""
+    if not path.exists():
+        raise EmbfeastError(f"{path} holds no model; run scripts/train.py first")
+    return Model(**skops.io.load(path))
+
+
+def _fit(frame: pd.DataFrame, features: list[str]) -> Model:
+    widths = [_width(frame[feature]) for feature in features]
+    model = make_pipeline(_blocks(widths), RidgeClassifierCV(alphas=np.logspace(-3, 3, 13)))
+    model.fit(matrix(frame, features, widths), frame["label"])
+    return Model(features, widths, model)
+
+
+def _width(column: pd.Series) -> int:
+    present = column.dropna()
+    if present.empty:
+        return 1
+    return int(np.size(present.iloc[0]))
+
+
+def _blocks(widths: list[int]) -> ColumnTransformer:
+    """Bring each vector to unit length and all single numbers to one block of that size.
+
+    Joined as they are, the block with the largest numbers would decide alone.
+    """
+    starts = np.cumsum([0, *widths])
+    steps: list[tuple[str, Any, list[int]]] = []
+    numbers = [int(start) for start, width in zip(starts, widths, strict=False) if width == 1]
+    for start, width in zip(starts, widths, strict=False):
+        if width > 1:
+            steps.append((f"from_{start}", Normalizer(), list(range(start, start + width))))
+    if numbers:
+        steps.append(("numbers", StandardScaler(), numbers))
+    weights = {"numbers": 1 / np.sqrt(len(numbers))} if numbers else None
+    return ColumnTransformer(steps, transformer_weights=weights)
+
+
+def main(
+    label: Annotated[str, typer.Option(help="Column of the labels table.")] = "category",
+    repo: Annotated[Path, typer.Option(help="The feature repository.")] = REPO,
+) -> None:
+    """Train on a point-in-time training set and score on later rows."""
+    cutoff = pd.Timestamp(load_current(repo / "data" / "recipes").record.as_of)
+    with console.status("reading the training set"):
+        frame = training_set(repo, label)
+    with console.status("training"):
+        model, scores = train(frame, cutoff)
+    save(model, repo / "data" / f"{label}.skops")
+    console.print(
+        f"{label}: {scores.train_rows:,} rows before {cutoff:%Y-%m-%d}, {scores.test_rows:,} after; "
+        f"accuracy majority {scores.majority:.3f}, raw embedding {scores.raw:.3f}, "
+        f"all features {scores.everything:.3f}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)
