@@ -186,8 +186,8 @@ def main(
         model, scores = train(frame, cutoff)
     save(model, repo / "data" / f"{label}.skops")
     console.print(
-        f"{label}: {scores.train_rows:,} rows before {cutoff:%Y-%m-%d}, {scores.test_rows:,} after; "
-        f"accuracy majority {scores.majority:.3f}, raw embedding {scores.raw:.3f}, "
+        f"{label}: {scores.train_rows:,} rows before {cutoff:%Y-%m-%d}, "
+        f"{scores.test_rows:,} after; accuracy majority {scores.majority:.3f}, raw embedding {scores.raw:.3f}, "
         f"all features {scores.everything:.3f}"
     )
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from embfeast.errors import EmbfeastError
 from embfeast.plugin import database, parts
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME, FeatureTable
 from embfeast.recipe import FittedRecipe
@@ -83,13 +84,13 @@ def compute_chunk(
 
 
 def joined_texts(chunk: pa.Table, columns: tuple[str, ...]) -> list[str | None]:
-    """Return one text a row: its columns, those that are there, on lines of their own.
+    r"""Return one text a row: its columns, those that are there, on lines of their own.
 
     Examples
     --------
     >>> chunk = pa.table({"subject": ["Late", None, None], "body": ["Where is it?", "Help", None]})
     >>> joined_texts(chunk, ("subject", "body"))
-    ['Late\\nWhere is it?', 'Help', None]
+    ['Late\nWhere is it?', 'Help', None]
     """
     rows = zip(*(chunk[column].to_pylist() for column in columns), strict=True)
     said = ([text for text in row if not is_missing(text)] for row in rows)
@@ -142,8 +143,6 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, table: FeatureTable) -> pa.C
     try:
         return column.cast(field.type)
     except pa.ArrowInvalid as error:
-        from embfeast.errors import EmbfeastError
-
         raise EmbfeastError(
             f"view {table.view!r}: key {field.name!r} is {column.type} in source "
             f"{table.source.name!r} and {field.type} in the view ({error}); give the entity the "

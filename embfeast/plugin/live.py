@@ -63,7 +63,8 @@ def live_features(
     """
     texts = list(_column(inputs, "text"))
     table = serving_recipe(digest).transform(texts)
-    return table.to_pydict() | {digest_column: [digest] * len(texts)}
+    made: dict[str, list[Any]] = table.to_pydict()
+    return made | {digest_column: [digest] * len(texts)}
 
 
 def pair_features(

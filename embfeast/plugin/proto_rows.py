@@ -50,7 +50,8 @@ def proto_rows(table: pa.Table, view: FeatureView) -> list[Row]:
 def _values(column: pa.ChunkedArray, kind: Any) -> Sequence[Value]:
     if pa.types.is_list(column.type) and pa.types.is_float32(column.type.value_type):
         return _vectors(column)
-    return python_values_to_proto_values(column.to_pylist(), kind)
+    made: list[Value] = python_values_to_proto_values(column.to_pylist(), kind)
+    return made
 
 
 def _vectors(column: pa.ChunkedArray) -> list[Value]:

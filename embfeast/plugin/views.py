@@ -63,7 +63,12 @@ PAIR_FUNCTION = """def pair_features(inputs):
     from embfeast.plugin.live import pair_features
 
     return pair_features(
-        inputs, digest="{digest}", entry="{entry}", left="{left}", right="{right}", output="{output}"
+        inputs,
+        digest="{digest}",
+        entry="{entry}",
+        left="{left}",
+        right="{right}",
+        output="{output}",
     )
 """
 
@@ -190,7 +195,8 @@ def pair_view(
     left = views.get(f"{name}_{input_entry}")
     if left is None:
         raise EmbfeastError(
-            f"pair entry {entry!r} reads {input_entry!r}, which has no view {name}_{input_entry!s}; "
+            f"pair entry {entry!r} reads {input_entry!r}, which has no view "
+            f"{name}_{input_entry}; "
             f"add an entry {input_entry!r} to the recipe and serve it"
         )
     if not other.join_key.endswith(entity.join_key) or other.join_key == entity.join_key:

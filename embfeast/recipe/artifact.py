@@ -31,7 +31,8 @@ def digest(content: dict[str, Any], states: States) -> str:
         Fitted attributes by entry: arrays and JSON values.
     """
     arrays, plain = _split(states)
-    total = hashlib.sha256(_json({"format": FORMAT, "content": content, "plain": plain}).encode())
+    # The order of entries and anchors is part of a recipe, the order of attributes is not.
+    total = hashlib.sha256(f"{FORMAT}\n{_json(content)}\n{_json(plain, sort=True)}\n".encode())
     for name in sorted(arrays):
         array = arrays[name]
         total.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
@@ -48,7 +49,7 @@ def save(folder: Path, content: dict[str, Any], states: States, checksum: str) -
         half.mkdir(parents=True)
         save_file(arrays, half / ARRAYS)
         manifest = {"format": FORMAT, "digest": checksum, **content, "state": plain}
-        text = json.dumps(manifest, indent=2, ensure_ascii=False, sort_keys=True)
+        text = json.dumps(manifest, indent=2, ensure_ascii=False)
         (half / MANIFEST).write_text(text + "\n", encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
@@ -129,5 +130,5 @@ def _join(arrays: dict[str, np.ndarray[Any, Any]], plain: dict[str, dict[str, An
     return states
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def _json(value: Any, *, sort: bool = False) -> str:
+    return json.dumps(value, sort_keys=sort, separators=(",", ":"), ensure_ascii=False)

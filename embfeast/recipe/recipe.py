@@ -158,7 +158,7 @@ def make_trick(entry: TrickSettings, recipe: RecipeSettings) -> Any:
     """Return the unfitted transformer of an entry, with the recipe's own model and seed."""
     kind = TRICKS[entry.trick]
     shared = {name: getattr(recipe, name) for name in SHARED}
-    known = kind().get_params() if entry.trick != "anchor_similarity" else kind({}).get_params()  # type: ignore[call-arg]
+    known = kind().get_params()
     return kind(**entry.settings, **{k: v for k, v in shared.items() if k in known})
 
 

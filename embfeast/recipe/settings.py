@@ -68,7 +68,7 @@ class TrickSettings(BaseModel):
             return own
         if name != PLAIN and name not in TRICKS:
             raise ValueError(
-                f"unknown trick {name!r}{_did_you_mean(str(name), TRICKS)}; "
+                f"unknown trick {name!r}{_did_you_mean(str(name), [PLAIN, *TRICKS])}; "
                 f"choose from {', '.join([PLAIN, *TRICKS])}"
             )
         rest = {key: value for key, value in given.items() if key not in cls.model_fields}

@@ -32,7 +32,7 @@ def write(tmp_path, text):
             "tricks: {a: {trick: token_pooler, input: embedding, pooling: [mean, median]}}",
             r"tricks\.a.*pooling",
         ),
-        ("tricks: {a: {trick: anchor_similarity}}", r"tricks\.a.*anchors"),
+        ("tricks: {a: {trick: anchor_similarity, anchors: x}}", r"tricks\.a.*anchors"),
         ("fit_rows: 0\ntricks: {a: {trick: embedding}}", r"fit_rows: .*greater than or equal to 1"),
         ("just a text", "a recipe is a mapping"),
         ("tricks: [", "not valid YAML"),

@@ -1,0 +1,156 @@
+"""Parquet parts: a feature table is a folder of files that appear whole or not at all."""
+
+import contextlib
+import hashlib
+import os
+import uuid
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embfeast.errors import EmbfeastError
+from embfeast.plugin.database import literal
+
+EMPTY = "0-empty.parquet"
+# Wide rows: a row group of this many rows of 384 floats is about 12 MB.
+ROW_GROUP = 8_192
+
+
+def ensure_table(folder: Path, schema: pa.Schema) -> bool:
+    """Make a table's folder with one part of no rows, so that every reader finds its columns.
+
+    Parameters
+    ----------
+    folder : Path
+    schema : pyarrow.Schema
+
+    Returns
+    -------
+    bool
+        Whether it was made now.
+
+    Raises
+    ------
+    EmbfeastError
+        The table is there with other columns.
+    """
+    stored = table_schema(folder)
+    if stored is None:
+        write_part(folder, schema.empty_table(), EMPTY)
+        return True
+    if not stored.equals(schema):
+        differing = sorted(set(schema).symmetric_difference(stored), key=lambda field: field.name)
+        raise EmbfeastError(
+            f"feature table {folder} has other columns than its view: "
+            f"{', '.join(f'{f.name} {f.type}' for f in differing[:4]) or 'in another order'}; "
+            "move the folder away, or undo the change of the view"
+        )
+    return False
+
+
+def table_schema(folder: Path) -> pa.Schema | None:
+    """Return the columns of a table, or None where there is none."""
+    for part in parts(folder)[:1]:
+        return _read_schema(part)
+    return None
+
+
+def parts(folder: Path) -> list[Path]:
+    """Return a table's parts in the order of their names; half-written ones are not among them."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.suffix == ".parquet" and p.name[0] not in "._")
+
+
+def write_part(folder: Path, table: pa.Table, name: str | None = None) -> Path:
+    """Write rows as one part, which readers see whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the table; made if it is not there.
+    table : pyarrow.Table
+        Any number of chunks.
+    name : str, optional
+        By default from the rows' content: the same rows written twice are one part.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    EmbfeastError
+        The disk is full or the folder cannot be written; no part was added.
+    """
+    table = table.combine_chunks()
+    path = folder / (name or f"{_content_hash(table)}.parquet")
+    half = folder / f".{uuid.uuid4().hex}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with half.open("wb") as stream:
+            pq.write_table(table, stream, compression="zstd", row_group_size=ROW_GROUP)
+            stream.flush()
+            os.fsync(stream.fileno())
+        half.replace(path)
+        _sync_folder(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            half.unlink()
+        raise EmbfeastError(
+            f"feature table {folder} cannot be written: {error.strerror or error}; what it holds "
+            "is unharmed, run again when there is room and permission"
+        ) from error
+    return path
+
+
+def scan_sql(folder: Path, *, row_ids: bool = False) -> str:
+    """Return the expression with which DuckDB reads a table.
+
+    Parameters
+    ----------
+    folder : Path
+    row_ids : bool, default False
+        Add the columns ``filename`` and ``file_row_number``.
+
+    Raises
+    ------
+    EmbfeastError
+        The table has no parts.
+    """
+    found = parts(folder)
+    if not found:
+        raise EmbfeastError(f"there is no feature table {folder}; run `feast apply` first")
+    # Files are listed one by one: a pattern would trip over brackets in a folder's name.
+    files = ", ".join(literal(str(path)) for path in found)
+    ids = ", filename = true, file_row_number = true" if row_ids else ""
+    return f"read_parquet([{files}]{ids})"
+
+
+def _read_schema(part: Path) -> pa.Schema:
+    try:
+        schema: pa.Schema = pq.read_schema(part).remove_metadata()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise EmbfeastError(
+            f"part {part} cannot be read ({error}); remove it and materialize its period again"
+        ) from error
+    return schema
+
+
+def _content_hash(table: pa.Table) -> str:
+    total = hashlib.sha256(table.schema.to_string().encode())
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    total.update(sink.getvalue())
+    return total.hexdigest()[:32]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
