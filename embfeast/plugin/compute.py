@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from embfeast.errors import EmbfeastError
-from embfeast.plugin import database, parts
+from embfeast.plugin import parts
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME, FeatureTable
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.fitted import is_missing
@@ -99,32 +99,11 @@ def joined_texts(chunk: pa.Table, columns: tuple[str, ...]) -> list[str | None]:
 
 def _lacking(chunk: pa.Table, folder: Path, table: FeatureTable) -> NDArray[np.bool_]:
     """Tell which rows of a chunk the table has not got, by keys and both times."""
-    wanted = _identities(chunk, table)
-    connection = database.connect_memory()
-    try:
-        connection.register("wanted", wanted)
-        same = " AND ".join(
-            f"stored.{database.quote(name)} = wanted.{database.quote(name)}"
-            for name in [*table.keys, EVENT_TIME, CREATED_TIME]
-        )
-        # The bounds let DuckDB skip the parts of other periods by their statistics.
-        found = connection.execute(
-            f"SELECT row FROM wanted WHERE EXISTS (SELECT 1 FROM {parts.scan_sql(folder)} stored "  # noqa: S608
-            f"WHERE {EVENT_TIME} BETWEEN $first AND $last AND {same})",
-            {
-                "first": pc.min(wanted[EVENT_TIME]).as_py(),
-                "last": pc.max(wanted[EVENT_TIME]).as_py(),
-            },
-        ).fetchnumpy()["row"]
-    finally:
-        connection.close()
-    lacking = np.ones(chunk.num_rows, dtype=bool)
-    lacking[np.asarray(found, dtype=np.int64)] = False
-    return lacking
+    return parts.lacking_rows(folder, _identities(chunk, table), EVENT_TIME)
 
 
 def _identities(chunk: pa.Table, table: FeatureTable) -> pa.Table:
-    """Return keys and times under the table's names and types, with row numbers."""
+    """Return keys and times under the table's names and types."""
     source = table.source
     created = source.created_timestamp_column or source.timestamp_field
     columns = {
@@ -135,7 +114,6 @@ def _identities(chunk: pa.Table, table: FeatureTable) -> pa.Table:
     # A row that does not say when it was known was known when it became true.
     known = pc.coalesce(chunk[created], chunk[source.timestamp_field])
     columns[CREATED_TIME] = known.cast(table.schema.field(CREATED_TIME).type)
-    columns["row"] = pa.array(np.arange(chunk.num_rows))
     return pa.table(columns)
 
 
@@ -153,7 +131,7 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, table: FeatureTable) -> pa.C
 def _part(
     chunk: pa.Table, features: pa.Table, table: FeatureTable, fitted: FittedRecipe
 ) -> pa.Table:
-    columns = _identities(chunk, table).drop_columns("row")
+    columns = _identities(chunk, table)
     for feature in fitted.features(table.entry):
         columns = columns.append_column(table.prefix + feature.name, features[feature.name])
     digest = pa.array([table.digest] * chunk.num_rows)

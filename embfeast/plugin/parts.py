@@ -6,11 +6,14 @@ import os
 import uuid
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from embfeast.errors import EmbfeastError
-from embfeast.plugin.database import literal
+from embfeast.plugin.database import connect_memory, literal, quote
 
 EMPTY = "0-empty.parquet"
 # Wide rows: a row group of this many rows of 384 floats is about 12 MB.
@@ -126,6 +129,46 @@ def scan_sql(folder: Path, *, row_ids: bool = False) -> str:
     files = ", ".join(literal(str(path)) for path in found)
     ids = ", filename = true, file_row_number = true" if row_ids else ""
     return f"read_parquet([{files}]{ids})"
+
+
+def lacking_rows(folder: Path, wanted: pa.Table, time_column: str) -> NDArray[np.bool_]:
+    """Tell which rows a table has not got.
+
+    Parameters
+    ----------
+    folder : Path
+    wanted : pyarrow.Table
+        Columns that together identify a row: keys and times.
+    time_column : str
+        The one by whose range parts of other periods are skipped.
+
+    Returns
+    -------
+    ndarray of shape (rows,), bool
+    """
+    lacking = np.ones(wanted.num_rows, dtype=bool)
+    if not wanted.num_rows:
+        return lacking
+    time = quote(time_column)
+    same = " AND ".join(
+        f"stored.{quote(name)} IS NOT DISTINCT FROM wanted.{quote(name)}"
+        for name in wanted.column_names
+    )
+    bounds = pc.min_max(wanted[time_column]).as_py()
+    connection = connect_memory()
+    try:
+        connection.register(
+            "wanted", wanted.append_column("wanted_row", pa.array(np.arange(wanted.num_rows)))
+        )
+        found = connection.execute(
+            f"SELECT wanted_row FROM wanted SEMI JOIN (SELECT * FROM {scan_sql(folder)} "  # noqa: S608
+            f"WHERE {time} BETWEEN $first AND $last) stored ON {same}",
+            {"first": bounds["min"], "last": bounds["max"]},
+        ).fetchnumpy()["wanted_row"]
+    finally:
+        connection.close()
+    lacking[np.asarray(found, dtype=np.int64)] = False
+    return lacking
 
 
 def _read_schema(part: Path) -> pa.Schema:

@@ -1,0 +1,176 @@
+"""Point-in-time joins in DuckDB: to each entity row the features as they were at its time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from embfeast.errors import EmbfeastError
+from embfeast.plugin.database import quote
+
+MOMENT = "TIMESTAMP WITH TIME ZONE"
+
+
+@dataclass(frozen=True)
+class FeatureRelation:
+    """What one feature view brings into a join.
+
+    Attributes
+    ----------
+    view : str
+        Named in errors.
+    scan : str
+        What stands after FROM; has the columns ``filename`` and ``file_row_number`` too.
+    keys : tuple of (entity column, own column)
+    event, created : str
+        Time columns; created is None where the source has none.
+    features : tuple of (own column, output column)
+    ttl : timedelta or None
+        How long a row stays valid; None for ever.
+    """
+
+    view: str
+    scan: str
+    keys: tuple[tuple[str, str], ...]
+    event: str
+    created: str | None
+    features: tuple[tuple[str, str], ...]
+    ttl: timedelta | None
+
+
+def join_as_of(
+    connection: duckdb.DuckDBPyConnection,
+    entities: pa.Table,
+    event_column: str,
+    relations: Sequence[FeatureRelation],
+    *,
+    only_known: bool = False,
+) -> pa.Table:
+    """Add to each entity row the newest feature row at or before its time.
+
+    Keys and times are joined first, by DuckDB's ASOF join; the wide feature columns are then
+    fetched by row position and never travel through the join.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    entities : pyarrow.Table
+        Rows keep their order, number and columns.
+    event_column : str
+        Of the entities: a time with zone.
+    relations : sequence of FeatureRelation
+    only_known : bool, default False
+        Leave out feature rows that were created after the entity row's time.
+
+    Returns
+    -------
+    pyarrow.Table
+        The entities' columns, then each relation's features; null where there is no row.
+
+    Notes
+    -----
+    Of rows of one event time the one created last counts, then the one in the part of the last
+    name. A row is valid for its ttl, both ends included.
+    """
+    for relation in relations:
+        _register_spine(connection, entities, event_column, relation)
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE matches AS {_match_sql(relation, only_known)}"
+        )
+        entities = _with_features(connection, entities, relation)
+    return entities
+
+
+def _register_spine(
+    connection: duckdb.DuckDBPyConnection,
+    entities: pa.Table,
+    event_column: str,
+    relation: FeatureRelation,
+) -> None:
+    types = {
+        row[0]: row[1]
+        for row in connection.execute(f"DESCRIBE SELECT * FROM {relation.scan}").fetchall()  # noqa: S608
+    }
+    columns: dict[str, Any] = {"spine_row": pa.array(np.arange(entities.num_rows))}
+    columns["spine_time"] = entities[event_column]
+    for position, (name, own) in enumerate(relation.keys):
+        for table, column in ((entities.column_names, name), (types, own)):
+            if column not in table:
+                raise EmbfeastError(
+                    f"view {relation.view!r}: there is no key column {column!r}; it has "
+                    f"{', '.join(table)}"
+                )
+        columns[f"spine_key_{position}"] = entities[name]
+    connection.register("given_spine", pa.table(columns))
+    casts = [
+        f"CAST(spine_key_{i} AS {types[own]}) AS spine_key_{i}"
+        for i, (_, own) in enumerate(relation.keys)
+    ]
+    selected = ", ".join(["spine_row", "spine_time", *casts])
+    try:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE spine AS SELECT {selected} FROM given_spine"  # noqa: S608
+        )
+    except duckdb.ConversionException as error:
+        names = ", ".join(f"{name} ({types[own]})" for name, own in relation.keys)
+        raise EmbfeastError(
+            f"view {relation.view!r}: the entity rows' keys cannot be compared with {names}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+    finally:
+        connection.unregister("given_spine")
+
+
+def _match_sql(relation: FeatureRelation, only_known: bool) -> str:
+    """Return the SELECT of (spine_row, filename, file_row_number) pairs."""
+    keys = [f"{quote(own)} AS row_key_{i}" for i, (_, own) in enumerate(relation.keys)]
+    names = [f"row_key_{i}" for i in range(len(keys))]
+    event = f"CAST({quote(relation.event)} AS {MOMENT})"
+    known = event
+    if relation.created:
+        known = f"coalesce(CAST({quote(relation.created)} AS {MOMENT}), {event})"
+    visible = f"greatest({event}, {known})" if only_known else event
+    narrow = ", ".join(
+        [*keys, f"{event} AS row_time", f"{known} AS row_known", f"{visible} AS row_visible"]
+    )
+    partition = f"PARTITION BY {', '.join(names)} " if names else ""
+    # The best row that could be seen at each moment at which another one came into sight.
+    best = (
+        "max({'a': row_time, 'b': row_known, 'c': filename, 'd': file_row_number}) OVER "
+        f"({partition}ORDER BY row_visible RANGE UNBOUNDED PRECEDING)"
+    )
+    distinct = ", ".join([*names, "row_visible"])
+    same = " AND ".join(f"spine_key_{i} = row_key_{i}" for i in range(len(names)))
+    valid = ""
+    if relation.ttl:
+        seconds = relation.ttl.total_seconds()
+        valid = f"WHERE best.a >= spine_time - to_microseconds({round(seconds * 1e6)})"
+    return (
+        "SELECT spine_row, best.c AS filename, best.d AS file_row_number FROM spine "  # noqa: S608
+        f"ASOF JOIN (SELECT DISTINCT {distinct}, {best} AS best FROM "
+        f"(SELECT {narrow}, filename, file_row_number FROM {relation.scan})) "
+        f"ON {same + ' AND ' if same else ''}spine_time >= row_visible {valid}"
+    )
+
+
+def _with_features(
+    connection: duckdb.DuckDBPyConnection, entities: pa.Table, relation: FeatureRelation
+) -> pa.Table:
+    selected = ", ".join(
+        f"r.{quote(own)} AS feature_{i}" for i, (own, _) in enumerate(relation.features)
+    )
+    fetched = connection.execute(
+        f"SELECT m.spine_row, {selected} FROM {relation.scan} r "  # noqa: S608
+        "JOIN matches m USING (filename, file_row_number)"
+    ).to_arrow_table()
+    positions = np.full(entities.num_rows, -1, dtype=np.int64)
+    positions[fetched["spine_row"].to_numpy()] = np.arange(fetched.num_rows)
+    indices = pa.array(positions, mask=positions < 0)
+    for i, (_, output) in enumerate(relation.features):
+        column = fetched[f"feature_{i}"].combine_chunks().take(indices)
+        entities = entities.append_column(output, column)
+    return entities
