@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import skops.io
 import typer
-from console import console, run
 from feast import FeatureStore
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
@@ -21,6 +20,7 @@ from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
+from console import console, run
 from embfeast import EmbfeastError
 from embfeast.recipe.versions import load_current
 
@@ -187,8 +187,8 @@ def main(
     save(model, repo / "data" / f"{label}.skops")
     console.print(
         f"{label}: {scores.train_rows:,} rows before {cutoff:%Y-%m-%d}, "
-        f"{scores.test_rows:,} after; accuracy majority {scores.majority:.3f}, raw embedding {scores.raw:.3f}, "
-        f"all features {scores.everything:.3f}"
+        f"{scores.test_rows:,} after; accuracy majority {scores.majority:.3f}, "
+        f"raw embedding {scores.raw:.3f}, all features {scores.everything:.3f}"
     )
 
 

@@ -60,11 +60,11 @@ def newest_rows(
             """,  # noqa: S608 - names are quoted, values bound
             {"start": start, "end": end},
         )
-        reader = connection.execute(
+        newest = connection.sql(
             f"SELECT t.* EXCLUDE (filename, file_row_number) FROM {scan} t "  # noqa: S608
             "SEMI JOIN winners USING (filename, file_row_number)"
-        ).to_arrow_reader(batch_rows)
-        for batch in reader:
+        )
+        for batch in newest.to_arrow_reader(batch_rows):
             yield pa.Table.from_batches([batch])
     finally:
         connection.close()

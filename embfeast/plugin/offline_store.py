@@ -423,7 +423,7 @@ def _scan_files(config: RepoConfig, source: FileSource) -> str:
     path = Path(uri)
     if path.is_dir():
         return parts.scan_sql(path, row_ids=True)
-    found = [uri] if path.is_file() else sorted(glob.glob(uri, recursive=True))
+    found = [uri] if path.is_file() else sorted(glob.glob(uri, recursive=True))  # noqa: PTH207
     if not found:
         raise EmbfeastError(f"source {source.name!r}: there is no file {uri}")
     files = ", ".join(map(literal, found))
@@ -439,16 +439,15 @@ def _entities(
     """Return the entity rows, with times in UTC, and the name of their time column."""
     if period is not None:
         return _all_rows(config, views, *period), EVENT
-    if isinstance(entity_df, str):
-        entity_df = _entity_query(config, views, entity_df)
-    if not isinstance(entity_df, pd.DataFrame):
+    rows = _entity_query(config, views, entity_df) if isinstance(entity_df, str) else entity_df
+    if not isinstance(rows, pd.DataFrame):
         raise EmbfeastError(
-            f"entity_df is a {type(entity_df).__name__}; give a pandas DataFrame or a SELECT"
+            f"entity_df is a {type(rows).__name__}; give a pandas DataFrame or a SELECT"
         )
-    event = infer_event_timestamp_from_entity_df(dict(entity_df.dtypes))
-    entity_df = entity_df.reset_index(drop=True)
+    event = infer_event_timestamp_from_entity_df(dict(rows.dtypes))
+    rows = rows.reset_index(drop=True)
     try:
-        times = pd.to_datetime(entity_df[event], utc=True).astype("datetime64[us, UTC]")
+        times = pd.to_datetime(rows[event], utc=True).astype("datetime64[us, UTC]")
     except (ValueError, TypeError) as error:
         raise EmbfeastError(f"entity_df: column {event!r} holds no times: {error}") from error
     if times.isna().any():
@@ -456,7 +455,7 @@ def _entities(
             f"entity_df: {int(times.isna().sum())} rows have no {event!r}; drop them, or give "
             "them a time"
         )
-    return pa.Table.from_pandas(entity_df.assign(**{event: times}), preserve_index=False), event
+    return pa.Table.from_pandas(rows.assign(**{event: times}), preserve_index=False), event
 
 
 def _all_rows(
@@ -517,6 +516,6 @@ def _run(
     connection: duckdb.DuckDBPyConnection, sql: str, values: dict[str, Any] | None = None
 ) -> Any:
     try:
-        return connection.execute(sql, values or {})
+        return connection.sql(sql, params=values or {})
     except duckdb.Error as error:
         raise EmbfeastError(f"offline store: {str(error).splitlines()[0]}") from error

@@ -163,7 +163,7 @@ def _with_features(
     selected = ", ".join(
         f"r.{quote(own)} AS feature_{i}" for i, (own, _) in enumerate(relation.features)
     )
-    fetched = connection.execute(
+    fetched = connection.sql(
         f"SELECT m.spine_row, {selected} FROM {relation.scan} r "  # noqa: S608
         "JOIN matches m USING (filename, file_row_number)"
     ).to_arrow_table()

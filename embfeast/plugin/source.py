@@ -245,13 +245,12 @@ class DuckDBSource(DataSource):
         where, values = self._period(start, end)
         with self._open(repo) as connection:
             self._check_types(self._types(connection), keys)
-            reader = self._run(
-                connection,
+            rows = connection.sql(
                 f"SELECT {', '.join(columns)} FROM {self.get_table_query_string()} "  # noqa: S608
                 f"WHERE {where} ORDER BY {order}",
-                values,
-            ).to_arrow_reader(batch_rows)
-            for batch in reader:
+                params=values,
+            )
+            for batch in rows.to_arrow_reader(batch_rows):
                 yield pa.Table.from_batches([batch])
 
     def count(
