@@ -1,10 +1,13 @@
 """The one error that every part of embfeast raises for a user's mistake."""
 
+import click
 
-class EmbfeastError(ValueError):
+
+class EmbfeastError(click.ClickException, ValueError):
     """A mistake that the user can mend: the message says what, where, and how.
 
-    Commands print it as one line and exit with code 1, without a traceback.
+    Commands print it as one line and exit with code 1, without a traceback. Feast's own commands
+    do so too, since they are built on click.
 
     Examples
     --------

@@ -16,17 +16,17 @@ import duckdb
 import pandas as pd
 import typer
 import yaml
-from console import console, run
 from feast import FeatureStore
-from ingest import ingest
-from make_sample import make_sample
 from rich.table import Table
 
+from console import console, run
 from embfeast import EmbfeastError
 from embfeast.plugin.compute import joined_texts
 from feast_command import feast
 from fit import fit
+from ingest import ingest
 from lookup import answer, computed, stored
+from make_sample import make_sample
 from materialize import materialize
 from parity import Difference, compare
 from train import Model, feature_columns, train, training_set
@@ -192,11 +192,11 @@ def _said(difference: Difference) -> str:
 def _newest(repo: Path, count: int) -> list[tuple[int, str]]:
     """Return tickets spread over the table, with the text of their newest revision."""
     with _tickets(repo) as connection:
-        rows = connection.execute(
+        rows = connection.sql(
             "SELECT ticket_id, subject, body FROM tickets WHERE trim(body) <> '' "
             "QUALIFY row_number() OVER (PARTITION BY ticket_id ORDER BY event_timestamp DESC, "
             "created_timestamp DESC) = 1 ORDER BY hash(ticket_id) LIMIT ?",
-            [count],
+            params=[count],
         ).to_arrow_table()
     texts = joined_texts(rows, ("subject", "body"))
     return [(t, str(text)) for t, text in zip(rows["ticket_id"].to_pylist(), texts, strict=True)]

@@ -1,16 +1,26 @@
 """The provider: makes a refit seen, applied and served."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import click
+from feast.data_source import DataSource
 from feast.infra.passthrough_provider import PassthroughProvider
 from feast.repo_config import RepoConfig
 
 from embfeast.plugin import parts
 from embfeast.plugin.compute_engine import engine_config, in_repo
-from embfeast.plugin.feature_table import feature_table, is_ours
+from embfeast.plugin.feature_table import DIGEST_TAG, feature_table, is_ours
 from embfeast.plugin.live import serve_recipes_from
+
+# Feast says at every load that these kinds of view are young. embfeast is built on them and
+# pinned to a version of Feast; its users can do nothing about it.
+for message in (
+    "Batch feature views are experimental",
+    "On demand feature view is an experimental",
+):
+    warnings.filterwarnings("ignore", message=message, category=RuntimeWarning)
 
 
 class EmbeddingProvider(PassthroughProvider):
@@ -22,6 +32,11 @@ class EmbeddingProvider(PassthroughProvider):
     def __init__(self, config: RepoConfig) -> None:
         super().__init__(config)
         serve_recipes_from(in_repo(config, engine_config(config).recipes).resolve())
+
+    def validate_data_source(self, config: RepoConfig, data_source: DataSource) -> None:
+        """Validate sources, but for feature tables that this very apply is going to make."""
+        if DIGEST_TAG not in (data_source.tags or {}):
+            super().validate_data_source(config, data_source)
 
     def update_infra(
         self,

@@ -217,7 +217,12 @@ def pair_view(
         owner,
         tags,
     )
-    feature = fitted.features(input_entry)[0].name
+    feature, kind = fitted.features(input_entry)[0].name, fitted.features(input_entry)[0].kind
+    if kind != "vector":
+        raise EmbfeastError(
+            f"pair entry {entry!r} reads {input_entry!r}, whose features are single numbers; let "
+            "it read an entry that gives one vector, such as a reduced embedding"
+        )
     output = fitted.features(entry)[0].name
     function = PAIR_FUNCTION.format(
         digest=fitted.digest, entry=entry, left=feature, right=prefix + feature, output=output
@@ -225,7 +230,7 @@ def pair_view(
     view = _on_demand_view(
         f"{name}_{entry}",
         [left, right],
-        [Field(name=output, dtype=Array(Float32), description=_purpose(fitted, entry))],
+        [Field(name=output, dtype=Array(Float32))],
         function,
         _purpose(fitted, entry),
         owner,
@@ -261,9 +266,15 @@ def live_view(
         schema=[Field(name="text", dtype=String, description="the text to compute features of")],
     )
     served = entries if entries is not None else fitted.entries
-    fields = [field for entry in served for field in _fields(fitted, entry, "")]
+    # Feast's registry keeps neither description nor tags of an on-demand feature and would not
+    # know the field again.
+    fields = [
+        Field(name=field.name, dtype=field.dtype)
+        for entry in served
+        for field in _fields(fitted, entry, "")
+    ]
     digest_column = f"{name}_live_digest"
-    fields.append(_digest_field(digest_column))
+    fields.append(Field(name=digest_column, dtype=String))
     view = _on_demand_view(
         f"{name}_live",
         [request],
@@ -312,6 +323,7 @@ def _batch_view(
         created_timestamp_column=CREATED_TIME,
         description=f"Feature table of {name}, one folder a recipe digest",
         owner=owner,
+        tags={DIGEST_TAG: fitted.digest},
     )
     return BatchFeatureView(
         name=name,

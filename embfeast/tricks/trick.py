@@ -51,6 +51,11 @@ class Trick(TransformerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float32, reset=False)
         return np.ascontiguousarray(self._transform(X), dtype=np.float32)
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Return one name a column of the result."""
         check_is_fitted(self)
