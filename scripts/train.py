@@ -16,7 +16,7 @@ import typer
 from feast import FeatureStore
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import RidgeClassifierCV
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
@@ -27,6 +27,7 @@ from embfeast.recipe.versions import load_current
 REPO = Path("feature_repo")
 SERVICE = "triage"
 RAW = "embedding"
+PENALTIES = (1.0, 30.0)
 
 
 @dataclass
@@ -144,10 +145,22 @@ def load(path: Path) -> Model:
 
 
 def _fit(frame: pd.DataFrame, features: list[str]) -> Model:
+    """Fit with the penalty that does best on the latest fifth of the training rows."""
+    frame = frame.sort_values("event_timestamp", kind="stable")
     widths = [_width(frame[feature]) for feature in features]
-    model = make_pipeline(_blocks(widths), RidgeClassifierCV(alphas=np.logspace(-3, 3, 13)))
-    model.fit(matrix(frame, features, widths), frame["label"])
-    return Model(features, widths, model)
+    X, y = matrix(frame, features, widths), frame["label"].to_numpy()
+    early = max(1, int(0.8 * len(y)))
+    tried = {}
+    if early < len(y) and len(set(y[:early])) > 1:
+        for C in PENALTIES:
+            candidate = _classifier(widths, C).fit(X[:early], y[:early])
+            tried[C] = candidate.score(X[early:], y[early:])
+    best = max(tried, key=tried.__getitem__) if tried else PENALTIES[0]
+    return Model(features, widths, _classifier(widths, best).fit(X, y))
+
+
+def _classifier(widths: list[int], C: float) -> Pipeline:
+    return make_pipeline(_blocks(widths), LogisticRegression(C=C, max_iter=300))
 
 
 def _width(column: pd.Series) -> int:
@@ -158,9 +171,10 @@ def _width(column: pd.Series) -> int:
 
 
 def _blocks(widths: list[int]) -> ColumnTransformer:
-    """Bring each vector to unit length and all single numbers to one block of that size.
+    """Bring each vector, and all single numbers together, to one size, and the whole to length 1.
 
-    Joined as they are, the block with the largest numbers would decide alone.
+    Joined as they are, the block with the largest numbers would decide alone, and one penalty
+    would not suit few blocks and many.
     """
     starts = np.cumsum([0, *widths])
     steps: list[tuple[str, Any, list[int]]] = []
@@ -170,7 +184,9 @@ def _blocks(widths: list[int]) -> ColumnTransformer:
             steps.append((f"from_{start}", Normalizer(), list(range(start, start + width))))
     if numbers:
         steps.append(("numbers", StandardScaler(), numbers))
-    weights = {"numbers": 1 / np.sqrt(len(numbers))} if numbers else None
+    weights = {name: 1 / np.sqrt(len(steps)) for name, _, _ in steps}
+    if numbers:
+        weights["numbers"] /= np.sqrt(len(numbers))
     return ColumnTransformer(steps, transformer_weights=weights)
 
 

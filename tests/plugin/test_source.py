@@ -1,0 +1,127 @@
+import warnings
+from pathlib import Path
+
+import duckdb
+import pytest
+from feast.value_type import ValueType
+
+from embfeast import EmbfeastError
+from embfeast.plugin import DuckDBSource
+from embfeast.plugin.source import feast_type
+from tests.plugin.conftest import day
+
+
+def source(**changes):
+    settings = {
+        "name": "s",
+        "database": "texts.duckdb",
+        "table": "t",
+        "text_columns": ["body"],
+        "timestamp_field": "at",
+    }
+    return DuckDBSource(**(settings | changes))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    with duckdb.connect(str(tmp_path / "texts.duckdb")) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(
+            "CREATE TABLE t AS SELECT i AS id, 'text ' || i AS body, i * 2.5 AS score, "
+            "TIMESTAMPTZ '2026-03-01' + to_days(i::INT) AS at, "
+            "TIMESTAMP '2026-03-01' + to_days(i::INT) AS naive FROM range(10) r(i)"
+        )
+        connection.execute('CREATE TABLE "odd ""name" AS SELECT *, body AS "größe x" FROM t')
+    return tmp_path
+
+
+class Config:
+    def __init__(self, path: Path) -> None:
+        self.repo_path = path
+
+
+def test_rows_of_a_period_come_in_order_with_both_ends(folder):
+    chunks = list(source().read_texts(folder, keys=["id"], start=day(2), end=day(7), batch_rows=4))
+    assert [chunk.num_rows for chunk in chunks] == [4, 2]
+    assert [i for chunk in chunks for i in chunk["id"].to_pylist()] == [2, 3, 4, 5, 6, 7]
+    assert str(chunks[0]["at"].type) == "timestamp[us, tz=UTC]"
+    assert source().count(folder, day(2), day(7)) == 6
+
+
+def test_a_query_and_odd_names_work_too(folder):
+    query = "SELECT id, upper(body) AS body, at FROM t WHERE id < 3;"
+    rows = next(source(table=None, query=query).read_texts(folder, keys=["id"]))
+    assert rows["body"].to_pylist() == ["TEXT 0", "TEXT 1", "TEXT 2"]
+    odd = source(table='odd "name', text_columns="größe x")
+    assert next(odd.read_texts(folder, keys=["id"]))["größe x"][0].as_py() == "text 0"
+
+
+def test_naive_times_are_taken_as_utc_and_this_is_said_once(folder):
+    naive = source(name="said", timestamp_field="naive")
+    with pytest.warns(UserWarning, match="'naive' has no time zone .* taken as UTC"):
+        rows = next(naive.read_texts(folder, keys=["id"]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        naive.validate(Config(folder))
+    assert (
+        rows["naive"].to_pylist()
+        == next(source().read_texts(folder, keys=["id"]))["at"].to_pylist()
+    )
+
+
+def test_the_registry_keeps_everything(folder):
+    made = source(created_timestamp_column="known", owner="me", tags={"a": "b"}, description="d")
+    again = DuckDBSource.from_proto(made.to_proto())
+    assert again == made
+    assert hash(again) == hash(made)
+    for change in ({"database": "other"}, {"table": "u"}, {"text_columns": ["body", "title"]}):
+        assert source(**change) != source()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"database": "nowhere.duckdb"}, "nowhere.duckdb does not exist"),
+        ({"table": "tt"}, r"no table 'tt' \(did you mean 't'\?\)"),
+        (
+            {"text_columns": ["bodi"]},
+            r"no column 'bodi' \(did you mean 'body'\?\); it has id, body",
+        ),
+        ({"text_columns": ["score"]}, "text column 'score' is DECIMAL.*not text"),
+        ({"timestamp_field": "score"}, "time column 'score' is DECIMAL"),
+        ({"table": None, "query": "SELECT id FROM"}, "query: Parser Error"),
+        ({"table": None, "query": "DROP TABLE t"}, "must be one SELECT"),
+        ({"table": None, "query": "SELECT 1; SELECT 2"}, "must be one SELECT"),
+        ({"query": "SELECT 1"}, "either table or query"),
+        ({"text_columns": []}, "give text_columns"),
+    ],
+)
+def test_what_is_wrong_with_a_source_is_said(folder, changes, message):
+    with pytest.raises(EmbfeastError, match=message):
+        source(**changes).validate(Config(folder))
+
+
+def test_a_file_that_is_no_database_and_a_writer_are_told_apart(folder):
+    (folder / "no.duckdb").write_bytes(b"not a database" * 500)
+    with pytest.raises(EmbfeastError, match="not a DuckDB database"):
+        source(database="no.duckdb").validate(Config(folder))
+    with (
+        duckdb.connect(str(folder / "texts.duckdb")),
+        pytest.raises(EmbfeastError, match="close the writer"),
+    ):
+        source().validate(Config(folder))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("BIGINT", ValueType.INT64),
+        ("TIMESTAMP WITH TIME ZONE", ValueType.UNIX_TIMESTAMP),
+        ("TIMESTAMP_NS", ValueType.UNIX_TIMESTAMP),
+        ("ENUM('a', 'b')", ValueType.STRING),
+        ("VARCHAR[]", ValueType.STRING_LIST),
+        ("STRUCT(a INTEGER)", ValueType.UNKNOWN),
+    ],
+)
+def test_types_become_feasts(kind, expected):
+    assert feast_type(kind) is expected
