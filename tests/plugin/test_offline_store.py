@@ -72,14 +72,15 @@ def test_parquet_answers_equal_those_of_feasts_own_store(tmp_path, rng, ttl):
     for kind in ("dask", "embfeast.plugin.DuckDBOfflineStore"):
         store = open_store(tmp_path, {"type": kind}, ttl)
         got = store.get_historical_features(asked, ["drives:speed"]).to_df()
-        answers.append(got.sort_values(["driver_id", "event_timestamp"]).reset_index(drop=True))
-    left, right = answers
-    pd.testing.assert_series_equal(left["speed"], right["speed"])
-    assert left["driver_id"].tolist() == right["driver_id"].tolist()
+        answers.append(got.set_index(["driver_id", "event_timestamp"])["speed"])
+    theirs, ours = answers
+    assert len(ours) == len(asked), "Feast's store drops rows that have no valid feature"
+    assert len(theirs) > 40
+    np.testing.assert_array_equal(ours.loc[theirs.index].to_numpy(), theirs.to_numpy())
 
 
 def test_rows_keep_their_order_their_columns_and_their_duplicates(ready):
-    repo, store, _ = ready
+    _, store, _ = ready
     asked = pd.DataFrame({"note": ["b", "a", "b"], "review_id": [5, 1, 5], "when": [day(20)] * 3})
     got = store.get_historical_features(asked, ["review_reduced:reduced"], full_feature_names=True)
     frame = got.to_df()
@@ -89,7 +90,7 @@ def test_rows_keep_their_order_their_columns_and_their_duplicates(ready):
 
 
 def test_entity_rows_may_be_a_select_over_the_text_database(ready):
-    repo, store, _ = ready
+    _, store, _ = ready
     sql = "SELECT review_id, max(written_at) AS event_timestamp FROM reviews GROUP BY 1 ORDER BY 1"
     got = store.get_historical_features(sql, ["review_text:body"]).to_df()
     assert got["review_id"].tolist() == list(range(12))
@@ -104,7 +105,7 @@ def test_entity_rows_may_be_a_select_over_the_text_database(ready):
 
 
 def test_without_entity_rows_every_revision_of_a_period_comes(ready):
-    repo, store, _ = ready
+    _, store, _ = ready
     got = store.get_historical_features(
         features=["review_reduced:reduced"], start_date=day(2), end_date=day(9)
     ).to_df()
@@ -113,7 +114,7 @@ def test_without_entity_rows_every_revision_of_a_period_comes(ready):
 
 
 def test_times_of_any_zone_and_naive_times_are_the_same_moment(ready):
-    repo, store, _ = ready
+    _, store, _ = ready
     times = [day(5), day(5).tz_convert("Asia/Tokyo"), day(5).tz_localize(None)]
     made = [
         store.get_historical_features(
@@ -125,7 +126,7 @@ def test_times_of_any_zone_and_naive_times_are_the_same_moment(ready):
 
 
 def test_a_saved_dataset_is_kept_and_not_overwritten_unasked(ready):
-    repo, store, _ = ready
+    _, store, _ = ready
     asked = pd.DataFrame({"review_id": [1, 2], "event_timestamp": [day(20)] * 2})
     job = store.get_historical_features(asked, ["review_reduced:reduced"])
     for place in ("data/saved.parquet", "data/saved_folder"):
@@ -163,11 +164,10 @@ def test_rows_written_to_the_offline_store_appear_once(ready):
     wrong = frame.assign(reduced="no vector")
     with pytest.raises((EmbfeastError, pa.ArrowException)):
         store.write_to_offline_store("review_reduced", wrong)
-    with pytest.raises(EmbfeastError, match="read-only"):
-        texts = pd.DataFrame(
-            [(1, "a", "b", day(1), day(1))],
-            columns=["review_id", "title", "body", "written_at", "known_at"],
-        )
+    texts = pd.DataFrame(
+        [(1, "a", "b", day(1), day(1))],
+        columns=["review_id", "title", "body", "written_at", "known_at"],
+    )
     with pytest.raises(EmbfeastError, match="read-only"):
         store.write_to_offline_store("review_text", texts)
 

@@ -49,7 +49,7 @@ def test_rows_of_a_period_come_in_order_with_both_ends(folder):
 
 
 def test_a_query_and_odd_names_work_too(folder):
-    query = "SELECT id, upper(body) AS body, at FROM t WHERE id < 3;"
+    query = "SELECT id, upper(body) AS body, t.at FROM t WHERE id < 3;"
     rows = next(source(table=None, query=query).read_texts(folder, keys=["id"]))
     assert rows["body"].to_pylist() == ["TEXT 0", "TEXT 1", "TEXT 2"]
     odd = source(table='odd "name', text_columns="größe x")
