@@ -1,0 +1,95 @@
+import pytest
+from feast import BatchFeatureView, Entity, OnDemandFeatureView, ValueType
+
+from embfeast import EmbfeastError, Recipe
+from embfeast.plugin import feature_views, live_view, pair_view
+from embfeast.plugin.feature_table import DIGEST_TAG, feature_table, is_ours
+from tests.plugin.conftest import Repo, day, sample_rows
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    repo = Repo(tmp_path_factory.mktemp("views") / "repo")
+    repo.write_texts(sample_rows())
+    fitted = repo.fit(day(8))
+    return repo, fitted, feature_views(fitted, source=repo.source, entity=repo.review, owner="me")
+
+
+def test_each_entry_becomes_a_view_that_says_what_it_is(made):
+    _, fitted, views = made
+    assert list(views)[:3] == ["review_text", "review_embedding", "review_similarity"]
+    for name, view in views.items():
+        assert view.description
+        assert view.owner == "me"
+        assert view.online is is_ours(view) is (name != "review_text")
+        if is_ours(view):
+            assert view.tags[DIGEST_TAG] == fitted.digest
+            assert f"{name}/{fitted.digest}" in view.batch_source.path
+    names = [f.name for f in views["review_cluster"].features]
+    assert names == ["cluster", "distance_00", "distance_01", "review_cluster_digest"]
+    assert views["review_similarity"].features[0].name == "similarity_billing"
+
+
+def test_the_table_follows_from_the_view_also_when_read_back(made):
+    _, _, views = made
+    view = views["review_reduced"]
+    again = BatchFeatureView.from_proto(view.to_proto())
+    assert feature_table(again) == feature_table(view)
+    assert feature_table(view).schema.names[:3] == [
+        "review_id",
+        "event_timestamp",
+        "created_timestamp",
+    ]
+
+
+def test_the_same_recipe_makes_equal_views_and_a_refit_other_ones(made):
+    repo, fitted, views = made
+    again = feature_views(fitted, source=repo.source, entity=repo.review, owner="me")
+    assert again == views
+    refitted = repo.fit(day(5))
+    other = feature_views(refitted, source=repo.source, entity=repo.review, owner="me")
+    assert [name for name in views if other[name] != views[name]] == list(views)[1:]
+
+
+def test_on_demand_features_carry_the_names_of_the_stored_ones(made):
+    _, fitted, views = made
+    live = live_view(fitted, name="review")["review_live"]
+    assert isinstance(live, OnDemandFeatureView)
+    stored = {f.name for v in views.values() if v.online for f in v.features}
+    assert {f.name for f in live.features} - stored == {"review_live_digest"}
+
+
+def test_equal_feature_names_are_refused(made):
+    repo, _, _ = made
+    settings = {
+        "tricks": {
+            "coarse": {"trick": "cluster_features", "n_clusters": 2},
+            "fine": {"trick": "cluster_features", "n_clusters": 3},
+        }
+    }
+    texts = ["one", "two", "three", "four"]
+    with pytest.raises(EmbfeastError, match="both have a feature 'cluster'; set `prefix`"):
+        feature_views(Recipe(settings).fit(texts), source=repo.source, entity=repo.review)
+    settings["tricks"]["fine"]["prefix"] = "fine_"
+    views = feature_views(Recipe(settings).fit(texts), source=repo.source, entity=repo.review)
+    assert "fine_cluster" in [f.name for f in views["review_fine"].features]
+
+
+def test_what_cannot_become_a_view_is_said(made):
+    repo, fitted, views = made
+    untyped = Entity(name="review", join_keys=["review_id"])
+    with pytest.raises(EmbfeastError, match="has no value type"):
+        feature_views(fitted, source=repo.source, entity=untyped)
+    stranger = Entity(name="x", join_keys=["x_id"], value_type=ValueType.INT64)
+    with pytest.raises(EmbfeastError, match="say 'other_review_id'"):
+        pair_view(fitted, views, entity=repo.review, other=stranger)
+    with pytest.raises(EmbfeastError, match="has no view review_reduced"):
+        pair_view(fitted, {}, entity=repo.review, other=repo.other)
+    with pytest.raises(EmbfeastError, match=r"pair entries pair; name one of them, got 'pear'"):
+        pair_view(fitted, views, entity=repo.review, other=repo.other, entry="pear")
+
+
+def test_another_engine_is_told_what_to_configure(made):
+    _, _, views = made
+    with pytest.raises(EmbfeastError, match="batch_engine"):
+        views["review_reduced"].feature_transformation.udf({})
