@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from console import console, progress, run
 
+from console import console, progress, run
 from embfeast import EmbfeastError, Encoder, FittedRecipe, Recipe
 from embfeast.encoding import EmbeddingCache
 from embfeast.plugin import DuckDBSource

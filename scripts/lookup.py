@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import pandas as pd
 import typer
-from console import console, run
 from feast import FeatureStore
 
+from console import console, run
 from embfeast import EmbfeastError
 from train import Model, load
 

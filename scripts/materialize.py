@@ -5,8 +5,8 @@ from typing import Annotated
 
 import duckdb
 import typer
-from console import console, run
 
+from console import console, run
 from embfeast import EmbfeastError
 from feast_command import feast
 
