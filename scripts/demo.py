@@ -19,9 +19,10 @@ import yaml
 from feast import FeatureStore
 from rich.table import Table
 
-from console import console, run
+from console import console, progress, run
 from embfeast import EmbfeastError
 from embfeast.plugin.compute import joined_texts
+from embfeast.recipe.versions import load_current
 from feast_command import feast
 from fit import fit
 from ingest import ingest
@@ -72,7 +73,9 @@ def load_data(
     """Make the sample, or load the user's file; return what to say of it."""
     database = repo / "data" / "tickets.duckdb"
     if data is None:
-        return [str(make_sample(database, rows, seed))]
+        with progress() as bar:
+            task = bar.add_task("tickets", total=rows)
+            return [str(make_sample(database, rows, seed, lambda done: bar.advance(task, done)))]
     if not text:
         raise EmbfeastError("--data needs --text, the name of the column that holds the texts")
     summary = ingest(data, database, text, label=label)
@@ -122,7 +125,8 @@ def learn(repo: Path, steps: Steps) -> tuple[Model | None, pd.DataFrame]:
     """Read the training set and train, where there are labels."""
     with steps.step("Training set") as said:
         try:
-            frame = training_set(repo, "category")
+            with console.status("joining features as of each label's time"):
+                frame = training_set(repo, "category")
         except EmbfeastError:
             said.append("no labels: give LABEL=column to train a model")
             return None, pd.DataFrame()
@@ -130,10 +134,9 @@ def learn(repo: Path, steps: Steps) -> tuple[Model | None, pd.DataFrame]:
         numbers = sum(len(v) if hasattr(v, "__len__") else 1 for v in _first(frame[features]))
         said.append(f"{len(frame):,} rows, {len(features)} features ({numbers:,} numbers)")
     with steps.step("Train") as said:
-        from embfeast.recipe.versions import load_current
-
         cutoff = pd.Timestamp(load_current(repo / "data" / "recipes").record.as_of)
-        model, scores = train(frame, cutoff)
+        with console.status("training"):
+            model, scores = train(frame, cutoff)
         save_model(model, repo / "data" / "category.skops")
         said.append(
             f"{scores.train_rows:,} rows before the cutoff, {scores.test_rows:,} after: accuracy "
@@ -170,8 +173,9 @@ def prove(repo: Path, steps: Steps) -> None:
         service = store.get_feature_service("triage")
         offline = store.get_historical_features(entity_df=entities, features=service).to_df()
         features = feature_columns(offline)
-        kept = compare(offline, stored(store, tickets), features)
-        live = compare(offline, computed(store, [text for _, text in newest]), features)
+        with console.status("computing the same features on demand"):
+            kept = compare(offline, stored(store, tickets), features)
+            live = compare(offline, computed(store, [text for _, text in newest]), features)
         said.append(
             f"{len(tickets)} tickets, {kept.values:,} numbers: offline against online "
             f"{_said(kept)}, against on demand {_said(live)}"
