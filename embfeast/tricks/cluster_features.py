@@ -89,7 +89,11 @@ class ClusterFeatures(Trick):
     def _fit(self, X: Vectors) -> None:
         check_choice(self, "method", METHODS)
         self.curve_: dict[str, list[float]] = {}
-        labels = self._by_density(X) if self.method == "dbscan" else self._by_means(X)
+        core = np.empty(0, dtype=np.int64)
+        if self.method == "dbscan":
+            labels, core = self._by_density(X)
+        else:
+            labels = self._by_means(X)
         numbers, sizes = np.unique(labels[labels != NOISE], return_counts=True)
         order = numbers[np.argsort(-sizes, kind="stable")]
         self.sizes_ = np.sort(sizes)[::-1].astype(np.int64)
@@ -97,7 +101,6 @@ class ClusterFeatures(Trick):
             [X[labels == number].mean(axis=0, dtype=np.float64) for number in order],
             dtype=np.float32,
         )
-        core = self._core if self.method == "dbscan" else np.empty(0, dtype=np.int64)
         new_number = {old: new for new, old in enumerate(order.tolist())}
         self.core_points_ = X[core]
         self.core_labels_ = np.array([new_number[n] for n in labels[core].tolist()], dtype=np.int64)
@@ -145,7 +148,7 @@ class ClusterFeatures(Trick):
         self.curve_ = {"clusters": [float(k) for k in tried], str(self.n_clusters): scores}
         return best
 
-    def _by_density(self, X: Vectors) -> NDArray[np.int64]:
+    def _by_density(self, X: Vectors) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         check_number(self, "eps", np.nextafter(0, 1))
         check_number(self, "min_samples", 1)
         found = DBSCAN(eps=self.eps, min_samples=int(self.min_samples)).fit(X)
@@ -154,9 +157,7 @@ class ClusterFeatures(Trick):
                 f"ClusterFeatures: DBSCAN finds no cluster with eps={self.eps} and "
                 f"min_samples={self.min_samples}; raise eps or lower min_samples"
             )
-        self._core = found.core_sample_indices_
-        labels: NDArray[np.int64] = found.labels_.astype(np.int64)
-        return labels
+        return found.labels_.astype(np.int64), found.core_sample_indices_
 
     def _transform(self, X: Vectors) -> NDArray[np.float64]:
         # cdist computes each pair by itself, so a row's bits do not depend on its neighbours.
