@@ -80,15 +80,15 @@ def ingest(
     EmbfeastError
         The file, a column or its type is wrong, or a key has two rows of one time.
     """
-    scan = _scan(file)
+    scan = scan_file(file)
     half = database.with_name(f".{database.name}.tmp")
     database.parent.mkdir(parents=True, exist_ok=True)
     half.unlink(missing_ok=True)
     try:
         with closing(duckdb.connect(str(half))) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            types = _columns(connection, scan, file)
-            _check(types, file, text, label, key, time)
+            types = columns_of(connection, scan, file)
+            check_columns(types, file, text, label, key, time)
             summary = _load(connection, scan, types, text, label, key, time, limit)
             if not summary.rows:
                 raise EmbfeastError(f"{file} has no rows")
@@ -103,7 +103,8 @@ def ingest(
     return summary
 
 
-def _scan(file: Path) -> str:
+def scan_file(file: Path) -> str:
+    """Return the SQL that reads a file, told by its ending."""
     if not file.is_file():
         raise EmbfeastError(f"{file} does not exist")
     name = file.name.lower()
@@ -113,14 +114,15 @@ def _scan(file: Path) -> str:
     return f"{READERS[ending]}({literal(str(file))})"
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, scan: str, file: Path) -> dict[str, str]:
+def columns_of(connection: duckdb.DuckDBPyConnection, scan: str, file: Path) -> dict[str, str]:
+    """Return the columns of a file with their types."""
     if file.stat().st_size == 0:
         raise EmbfeastError(f"{file} is empty")
     found = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
     return {row[0]: row[1] for row in found}
 
 
-def _check(
+def check_columns(
     types: dict[str, str],
     file: Path,
     text: Sequence[str],
@@ -128,6 +130,7 @@ def _check(
     key: str | None,
     time: str | None,
 ) -> None:
+    """Raise EmbfeastError where a column is missing, or a text column holds no text."""
     if not text:
         raise EmbfeastError("name at least one text column with --text")
     for column in [*text, label, key, time]:

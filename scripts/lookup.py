@@ -12,6 +12,7 @@ from feast import FeatureStore
 
 from console import console, run
 from embfeast import EmbfeastError
+from embfeast.plugin.versions import STATUS
 from train import Model, load
 
 REPO = Path("feature_repo")
@@ -51,7 +52,7 @@ def main(
     store = FeatureStore(repo_path=str(repo))
     features = stored(store, [ticket]) if ticket is not None else computed(store, [str(text)])
     shown = features.drop(columns=["ticket_id"], errors="ignore")
-    if shown.isna().all(axis=None):
+    if shown.drop(columns=[STATUS], errors="ignore").isna().all(axis=None):
         raise EmbfeastError(f"ticket {ticket} has no features online; materialize first")
     for name, value in shown.iloc[0].items():
         said = f"{len(value)} numbers" if isinstance(value, list) else value

@@ -1,6 +1,7 @@
 """What every test may use: the real model, opened once."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,3 +34,21 @@ def rng() -> np.random.Generator:
 @pytest.fixture(autouse=True)
 def _no_feast_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "FEAST_USAGE", "False")
+
+
+@pytest.fixture(scope="session")
+def tickets(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], np.ndarray]:
+    """Short texts of the sample with their categories."""
+    import duckdb
+
+    sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+    from make_sample import make_sample
+
+    path = tmp_path_factory.mktemp("tickets") / "tickets.duckdb"
+    make_sample(path, 900, 3)
+    with duckdb.connect(str(path), read_only=True) as database:
+        rows = database.sql(
+            "SELECT left(body, 120), category FROM tickets JOIN labels USING (ticket_id) "
+            "WHERE trim(body) <> '' ORDER BY ticket_id, tickets.event_timestamp"
+        ).fetchall()
+    return [text for text, _ in rows[:900]], np.array([label for _, label in rows[:900]])

@@ -2,13 +2,14 @@
 
 import os
 import warnings
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embfeast.encoding.export import exported_model
+from embfeast.encoding.export import LAYERS, exported_model
 from embfeast.encoding.model import Model
 from embfeast.errors import EmbfeastError
 
@@ -26,6 +27,9 @@ class Backend(Protocol):
     def states(self, ids: Ids, mask: Ids) -> NDArray[np.float32]:
         """Return the last layer's states, shape (texts, pieces, dim)."""
 
+    def layered(self, ids: Ids, mask: Ids) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the last layer's states and the mean of the last four layers'."""
+
 
 class OnnxBackend:
     """ONNX Runtime in float32 on the CPU.
@@ -37,21 +41,32 @@ class OnnxBackend:
     name = "onnx"
 
     def __init__(self, model: Model, threads: int | None) -> None:
+        self._model = model
+        self._threads = threads
+        self._session = self._open(exported_model(model))
+
+    def _open(self, path: Path) -> Any:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or os.cpu_count() or 1
+        options.intra_op_num_threads = self._threads or os.cpu_count() or 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        path: Path = exported_model(model)
-        self._session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    @cached_property
+    def _layered_session(self) -> Any:
+        return self._open(exported_model(self._model, layered=True))
 
     def states(self, ids: Ids, mask: Ids) -> NDArray[np.float32]:
         """Return the last layer's states, shape (texts, pieces, dim)."""
         feed = {"input_ids": ids, "attention_mask": mask}
         return np.asarray(self._session.run(None, feed)[0], dtype=np.float32)
+
+    def layered(self, ids: Ids, mask: Ids) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the last layer's states and the mean of the last four layers'."""
+        last, layered = self._layered_session.run(None, {"input_ids": ids, "attention_mask": mask})
+        return np.asarray(last, dtype=np.float32), np.asarray(layered, dtype=np.float32)
 
 
 class TorchBackend:
@@ -77,13 +92,26 @@ class TorchBackend:
 
     def states(self, ids: Ids, mask: Ids) -> NDArray[np.float32]:
         """Return the last layer's states, shape (texts, pieces, dim)."""
+        return _array(self._run(ids, mask, False).last_hidden_state)
+
+    def layered(self, ids: Ids, mask: Ids) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the last layer's states and the mean of the last four layers'."""
+        made = self._run(ids, mask, True)
+        layers = self._torch.stack(made.hidden_states[-LAYERS:])
+        return _array(made.last_hidden_state), _array(layers.mean(dim=0))
+
+    def _run(self, ids: Ids, mask: Ids, layered: bool) -> Any:
         torch = self._torch
         with torch.inference_mode():
-            output = self._model(
+            return self._model(
                 input_ids=torch.from_numpy(ids).to(self._device),
                 attention_mask=torch.from_numpy(mask).to(self._device),
+                output_hidden_states=layered,
             )
-        return np.asarray(output.last_hidden_state.cpu().numpy(), dtype=np.float32)
+
+
+def _array(tensor: Any) -> NDArray[np.float32]:
+    return np.asarray(tensor.cpu().numpy(), dtype=np.float32)
 
 
 def open_backend(name: BackendName, model: Model, threads: int | None) -> Backend:

@@ -1,6 +1,7 @@
 """The embedding cache: one text is encoded once, whatever asks for it."""
 
 import sqlite3
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -52,6 +53,15 @@ class EmbeddingCache:
         """
         if not self._file(model).exists():
             return {}
+        try:
+            return self._read(model, keys, dimension)
+        except sqlite3.Error as error:
+            _warn("read", self._file(model), error)
+            return {}
+
+    def _read(
+        self, model: str, keys: Sequence[Key], dimension: int
+    ) -> dict[Key, NDArray[np.float32]]:
         found: dict[Key, NDArray[np.float32]] = {}
         with closing(self._connect(model)) as connection:
             for pooling in sorted({pooling for _, pooling in keys}):
@@ -71,13 +81,19 @@ class EmbeddingCache:
         return found
 
     def put(self, model: str, vectors: dict[Key, NDArray[np.float32]]) -> None:
-        """Keep vectors; those that are there already are replaced."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Keep vectors; those that are there already are replaced.
+
+        A cache that cannot be written costs time, not results: it is warned of and left.
+        """
         rows = [
             (text, pooling, v.astype("<f4").tobytes()) for (text, pooling), v in vectors.items()
         ]
-        with closing(self._connect(model)) as connection, connection:
-            connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with closing(self._connect(model)) as connection, connection:
+                connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
+        except (sqlite3.Error, OSError) as error:
+            _warn("written", self._file(model), error)
 
     def _file(self, model: str) -> Path:
         return self.folder / f"{model}.sqlite"
@@ -92,6 +108,14 @@ class EmbeddingCache:
             "(text BLOB, pooling TEXT, vector BLOB, PRIMARY KEY (text, pooling))"
         )
         return connection
+
+
+def _warn(what: str, file: Path, error: Exception) -> None:
+    warnings.warn(
+        f"embedding cache {file} cannot be {what} ({error}); texts are encoded without it. Remove "
+        "the file if it is damaged",
+        stacklevel=3,
+    )
 
 
 def _batches(values: list[bytes]) -> Iterator[list[bytes]]:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from embfeast.encoding.backend import BACKENDS, Backend, BackendName, open_backend
 from embfeast.encoding.cache import EmbeddingCache, Key
 from embfeast.encoding.model import DEFAULT_MODEL, Model, resolve
-from embfeast.encoding.pooling import POOLINGS, pool
+from embfeast.encoding.pooling import Pooling
+from embfeast.encoding.windows import cut_windows, stitch
 from embfeast.errors import EmbfeastError
 
 Vectors = NDArray[np.float32]
@@ -108,7 +109,7 @@ class Encoder:
     def encode_pooled(
         self,
         texts: Sequence[str],
-        poolings: Sequence[str],
+        poolings: Sequence[str | Pooling],
         *,
         progress: Callable[[int], Any] | None = None,
     ) -> dict[str, Vectors]:
@@ -117,7 +118,7 @@ class Encoder:
         Parameters
         ----------
         texts : sequence of str
-        poolings : sequence of {"sentence", "mean", "max", "cls"}
+        poolings : sequence of Pooling or of {"sentence", "mean", "max", "cls"}
             ``"sentence"`` is the model's own pooling at unit length; the others pool the word
             pieces and are not scaled.
         progress : callable, optional
@@ -126,23 +127,48 @@ class Encoder:
         Returns
         -------
         dict of ndarray of shape (n, dim), float32
+            By the poolings' keys.
         """
         _check_texts(texts)
-        _check_poolings(poolings)
+        wanted = {p.key: p for p in map(_pooling, poolings)}
         hashes = [_sha256(text) for text in texts]
         first = {key: row for row, key in reversed(list(enumerate(hashes)))}
-        found = self._cached(list(first), poolings)
-        todo = [row for key, row in first.items() if any((key, p) not in found for p in poolings)]
+        found = self._cached(list(first), list(wanted))
+        todo = [row for key, row in first.items() if any((key, p) not in found for p in wanted)]
         if progress and len(todo) < len(texts):
             progress(len(texts) - len(todo))
         if todo:
-            found |= self._forward(texts, hashes, todo, poolings, progress)
+            found |= self._encode_new(texts, hashes, todo, list(wanted.values()), progress)
         return {
             pooling: np.stack([found[key, pooling] for key in hashes])
             if hashes
             else np.empty((0, self.dimension), dtype=np.float32)
-            for pooling in poolings
+            for pooling in wanted
         }
+
+    def pieces(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the numbers of each text's word pieces, whole and without the special ones.
+
+        Parameters
+        ----------
+        texts : sequence of str
+        """
+        _check_texts(texts)
+        found = self._whole_tokenizer.encode_batch(
+            [self._clean(text) for text in texts], add_special_tokens=False
+        )
+        return [encoding.ids for encoding in found]
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of word pieces that the model knows."""
+        return int(self._tokenizer.get_vocab_size())
+
+    @property
+    def special_pieces(self) -> frozenset[int]:
+        """The pieces that the model puts around a text, which are no words."""
+        before, after = self._special
+        return frozenset(before + after)
 
     def _cached(self, keys: list[bytes], poolings: Sequence[str]) -> dict[Key, Vectors]:
         if self.cache is None:
@@ -150,31 +176,64 @@ class Encoder:
         wanted = [(key, pooling) for pooling in poolings for key in keys]
         return self.cache.get(self._cache_name, wanted, self.dimension)
 
-    def _forward(
+    def _encode_new(
         self,
         texts: Sequence[str],
         hashes: list[bytes],
         rows: list[int],
-        poolings: Sequence[str],
+        poolings: list[Pooling],
         progress: Callable[[int], Any] | None,
     ) -> dict[Key, Vectors]:
-        encoded = self._tokenizer.encode_batch([self._clean(texts[row]) for row in rows])
-        pieces = [encoding.ids for encoding in encoded]
         made: dict[Key, Vectors] = {}
+        whole = self._longer_than_window(texts, rows) if any(p.windows for p in poolings) else {}
+        for row, own_pieces in whole.items():
+            for pooling, vector in self._read_whole(own_pieces, poolings):
+                made[hashes[row], pooling.key] = vector
+            if progress:
+                progress(1)
+        short = [row for row in rows if row not in whole]
+        encoded = self._tokenizer.encode_batch([self._clean(texts[row]) for row in short])
+        pieces = [encoding.ids for encoding in encoded]
         for batch in _batches(pieces):
-            ids, mask = _pad([pieces[i] for i in batch])
-            states = self._backend.states(ids, mask)
+            states = self._states([pieces[i] for i in batch], poolings)
             for position, i in enumerate(batch):
-                own = states[position, : len(pieces[i])]
                 for pooling in poolings:
-                    vector = pool(own, pooling, self._model.pooling)
-                    made[hashes[rows[i]], pooling] = vector
+                    own = states[pooling.layered][position, : len(pieces[i])]
+                    vector = pooling(own, pieces[i], self._model.pooling)
+                    made[hashes[short[i]], pooling.key] = vector
             if progress:
                 progress(len(batch))
         _check_finite(made, self.model)
         if self.cache is not None:
             self.cache.put(self._cache_name, made)
         return made
+
+    def _states(self, pieces: list[list[int]], poolings: list[Pooling]) -> list[Vectors]:
+        """Return the last layer's states and, where a pooling asks, the last four layers' mean."""
+        ids, mask = _pad(pieces)
+        if any(pooling.layered for pooling in poolings):
+            return list(self._backend.layered(ids, mask))
+        return [self._backend.states(ids, mask)]
+
+    def _longer_than_window(self, texts: Sequence[str], rows: list[int]) -> dict[int, list[int]]:
+        own = self.pieces([texts[row] for row in rows])
+        room = self._model.max_pieces - sum(map(len, self._special))
+        return {row: ids for row, ids in zip(rows, own, strict=True) if len(ids) > room}
+
+    def _read_whole(
+        self, pieces: list[int], poolings: list[Pooling]
+    ) -> Iterator[tuple[Pooling, Vectors]]:
+        """Yield the poolings of a text longer than the window, its windows encoded once each."""
+        windows = cut_windows(pieces, self._special, self._model.max_pieces)
+        layers: list[list[Vectors]] = [[], []]
+        for batch in _in_order(windows):
+            for kept, states in zip(layers, self._states(batch, poolings), strict=False):
+                kept += [own[: len(ids)] for own, ids in zip(states, batch, strict=True)]
+        for pooling in poolings:
+            states, own = layers[pooling.layered][0], windows[0]
+            if pooling.windows:
+                states, own = stitch(layers[pooling.layered], windows, self._special)
+            yield pooling, pooling(states, own, self._model.pooling)
 
     def _clean(self, text: str) -> str:
         if self._model.lower_case:
@@ -202,6 +261,23 @@ class Encoder:
         tokenizer.enable_truncation(self._model.max_pieces)
         return tokenizer
 
+    @cached_property
+    def _whole_tokenizer(self) -> Any:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(self._model.folder / "tokenizer.json"))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return tokenizer
+
+    @cached_property
+    def _special(self) -> tuple[list[int], list[int]]:
+        """The special pieces that the model expects before and after a text."""
+        bare = self._whole_tokenizer.encode("a", add_special_tokens=False).ids
+        full = self._whole_tokenizer.encode("a").ids
+        start = full.index(bare[0])
+        return full[:start], full[start + len(bare) :]
+
     @property
     def _cache_name(self) -> str:
         # The backend is part of it: another backend's vectors differ in the last bits.
@@ -209,7 +285,7 @@ class Encoder:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open model behind: it is opened again where the encoder arrives."""
-        opened = {"_model", "_backend", "_tokenizer"}
+        opened = {"_model", "_backend", "_tokenizer", "_whole_tokenizer"}
         return {key: value for key, value in vars(self).items() if key not in opened}
 
     def __repr__(self) -> str:
@@ -232,11 +308,8 @@ def _check_texts(texts: Sequence[str]) -> None:
             )
 
 
-def _check_poolings(poolings: Sequence[str]) -> None:
-    if unknown := sorted(set(poolings) - set(POOLINGS)):
-        raise EmbfeastError(
-            f"pooling {', '.join(map(repr, unknown))} is unknown; choose from {', '.join(POOLINGS)}"
-        )
+def _pooling(given: str | Pooling) -> Pooling:
+    return given if isinstance(given, Pooling) else Pooling(given)  # type: ignore[arg-type]
 
 
 def _check_finite(made: dict[Key, Vectors], model: str) -> None:
@@ -256,6 +329,13 @@ def _batches(pieces: list[list[int]]) -> Iterator[list[int]]:
         size = max(1, min(BATCH_TEXTS, BATCH_PIECES // longest))
         yield order[start : start + size]
         start += size
+
+
+def _in_order(windows: list[list[int]]) -> Iterator[list[list[int]]]:
+    """Cut the windows of one text into batches; all but the last window are of one length."""
+    size = max(1, min(BATCH_TEXTS, BATCH_PIECES // len(windows[0])))
+    for start in range(0, len(windows), size):
+        yield windows[start : start + size]
 
 
 def _pad(pieces: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

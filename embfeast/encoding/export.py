@@ -16,6 +16,8 @@ from embfeast.encoding.model import Model
 
 # Raised when the export below changes, so that an older graph is not taken for the new one.
 GRAPH = 1
+# The layers whose mean is pooled where a pooling asks for more than the last one.
+LAYERS = 4
 
 
 def cache_folder() -> Path:
@@ -26,12 +28,14 @@ def cache_folder() -> Path:
     return Path(os.environ.get("EMBFEAST_CACHE_DIR") or user_cache_path("embfeast"))
 
 
-def exported_model(model: Model) -> Path:
+def exported_model(model: Model, *, layered: bool = False) -> Path:
     """Return the path of the model's ONNX graph, exporting it at the first call.
 
     Parameters
     ----------
     model : Model
+    layered : bool, default False
+        Give the mean of the last four layers as a second output, ``layered``.
 
     Returns
     -------
@@ -39,19 +43,20 @@ def exported_model(model: Model) -> Path:
         A graph with inputs ``input_ids`` and ``attention_mask``, both (texts, pieces) int64, and
         output ``states``, (texts, pieces, dim) float32.
     """
-    path = cache_folder() / "models" / f"{model.digest[:32]}-{GRAPH}.onnx"
+    name = f"{model.digest[:32]}-{GRAPH}{'-layered' if layered else ''}.onnx"
+    path = cache_folder() / "models" / name
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():  # another process may have exported it while we waited
             half = path.with_suffix(f".{os.getpid()}.tmp")
-            _export(model, half)
+            _export(model, half, layered)
             half.replace(path)
     return path
 
 
-def _export(model: Model, path: Path) -> None:
+def _export(model: Model, path: Path, layered: bool) -> None:
     import torch
     from transformers import AutoModel
     from transformers.utils import logging as transformers_logging
@@ -65,9 +70,14 @@ def _export(model: Model, path: Path) -> None:
             self.network = network
 
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            return self.network(
-                input_ids=input_ids, attention_mask=attention_mask
-            ).last_hidden_state
+            made = self.network(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                output_hidden_states=layered,
+            )
+            if not layered:
+                return made.last_hidden_state
+            return made.last_hidden_state, torch.stack(made.hidden_states[-LAYERS:]).mean(dim=0)
 
     ids = torch.randint(5, 100, (2, 7))
     mask = torch.ones_like(ids)
@@ -82,7 +92,7 @@ def _export(model: Model, path: Path) -> None:
             dynamo=True,
             dynamic_shapes=shapes,
             input_names=["input_ids", "attention_mask"],
-            output_names=["states"],
+            output_names=["states", "layered"][: 1 + layered],
             verbose=False,
         )
         program.save(str(path))

@@ -1,50 +1,129 @@
 """Pooling: from one vector a word piece to one vector a text."""
 
-from collections.abc import Callable
-from typing import Literal
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-Pooling = Literal["sentence", "mean", "max", "cls"]
-# "sentence" is the model's own pooling at unit length; the others are raw and of any length.
-POOLINGS: tuple[Pooling, ...] = ("sentence", "mean", "max", "cls")
+from embfeast.errors import EmbfeastError
+
+Kind = Literal["sentence", "mean", "max", "cls", "weighted"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Vector = NDArray[np.float32]
+Pieces = Sequence[int]
+
+
+@dataclass(frozen=True, eq=False)
+class Pooling:
+    """One way from the states of a text's word pieces to one vector.
+
+    Parameters
+    ----------
+    kind : {"sentence", "mean", "max", "cls", "weighted"}
+        ``"sentence"`` is the model's own pooling at unit length; the others are raw and of any
+        length.
+    layered : bool, default False
+        Pool the mean of the last four layers instead of the last one.
+    windows : bool, default False
+        Read a text longer than the model's window whole, in overlapping windows.
+    weights : ndarray of shape (vocabulary,), float32, optional
+        For ``"weighted"``: weight of each word piece.
+    top : int, optional
+        For ``"weighted"``: average the pieces of the highest weights alone, this many.
+
+    Attributes
+    ----------
+    key : str
+        Tells this pooling from every other one, in the cache and in results.
+
+    Examples
+    --------
+    >>> Pooling("mean").key, Pooling("max", layered=True, windows=True).key
+    ('mean', 'max+layered+windows')
+    """
+
+    kind: Kind
+    layered: bool = False
+    windows: bool = False
+    weights: Vector | None = field(default=None, repr=False)
+    top: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise EmbfeastError(f"pooling {self.kind!r} is unknown; choose from {', '.join(KINDS)}")
+        if (self.kind == "weighted") != (self.weights is not None):
+            raise EmbfeastError("a weighted pooling, and no other, needs weights of word pieces")
+
+    @cached_property
+    def key(self) -> str:
+        """Tells this pooling from every other one."""
+        parts: list[str] = [self.kind]
+        if self.weights is not None:
+            of_weights = hashlib.sha256(np.ascontiguousarray(self.weights).tobytes()).hexdigest()
+            parts.append(of_weights[:32])
+        if self.top is not None:
+            parts.append(f"top{self.top}")
+        parts += ["layered"] * self.layered + ["windows"] * self.windows
+        return "+".join(parts)
+
+    def __call__(self, states: Vector, pieces: Pieces, own: str) -> Vector:
+        """Pool one text.
+
+        Padding never gets here: the caller hands over the text's own pieces. So the bits depend
+        on this text alone, whatever it was batched with.
+
+        Parameters
+        ----------
+        states : ndarray of shape (pieces, dim), float32
+        pieces : sequence of int
+            The word pieces' numbers.
+        own : {"mean", "max", "cls"}
+            The model's own pooling, used for ``"sentence"``.
+
+        Returns
+        -------
+        ndarray of shape (dim,), float32
+
+        Examples
+        --------
+        >>> states = np.array([[3, 0], [3, 8]], dtype=np.float32)
+        >>> Pooling("max")(states, [7, 9], "mean").tolist()
+        [3.0, 8.0]
+        >>> Pooling("sentence")(states, [7, 9], "mean").round(2).tolist()
+        [0.6..., 0.8...]
+        """
+        if self.kind == "weighted":
+            return self._weighted(states, pieces)
+        if self.kind != "sentence":
+            return TOKEN_POOLINGS[self.kind](states)
+        vector = TOKEN_POOLINGS[own](states)
+        length = np.sqrt(np.square(vector).sum(dtype=np.float32))
+        unit: Vector = vector / np.maximum(length, np.float32(1e-12))
+        return unit
+
+    def _weighted(self, states: Vector, pieces: Pieces) -> Vector:
+        assert self.weights is not None  # noqa: S101 - checked when made
+        weights = self.weights[np.asarray(pieces)]
+        if self.top is not None and np.count_nonzero(weights) > self.top:
+            # Ties go to the earlier piece, so that the choice is the same everywhere.
+            chosen = np.argsort(-weights, kind="stable")[: self.top]
+            weights = np.zeros_like(weights)
+            weights[chosen] = 1
+        total = weights.sum(dtype=np.float64)
+        if total <= 0:  # none of its pieces counts: the plain mean, rather than nothing
+            return TOKEN_POOLINGS["mean"](states)
+        summed = (states * weights[:, None]).sum(axis=0, dtype=np.float64)
+        vector: Vector = (summed / total).astype(np.float32)
+        return vector
+
 
 TOKEN_POOLINGS: dict[str, Callable[[Vector], Vector]] = {
     "mean": lambda states: states.mean(axis=0, dtype=np.float32),
     "max": lambda states: states.max(axis=0),
     "cls": lambda states: states[0],
 }
-
-
-def pool(states: Vector, pooling: str, sentence_pooling: str) -> Vector:
-    """Pool the word pieces of one text.
-
-    Padding never gets here: the caller hands over the text's own pieces. So the bits depend on
-    this text alone, whatever it was batched with.
-
-    Parameters
-    ----------
-    states : ndarray of shape (pieces, dim), float32
-    pooling : {"sentence", "mean", "max", "cls"}
-    sentence_pooling : {"mean", "max", "cls"}
-        The model's own pooling, used for ``"sentence"``.
-
-    Returns
-    -------
-    ndarray of shape (dim,), float32
-
-    Examples
-    --------
-    >>> states = np.array([[3, 0], [3, 8]], dtype=np.float32)
-    >>> pool(states, "max", "mean").tolist(), pool(states, "sentence", "mean").round(2).tolist()
-    ([3.0, 8.0], [0.6..., 0.8...])
-    """
-    if pooling != "sentence":
-        return TOKEN_POOLINGS[pooling](states)
-    vector = TOKEN_POOLINGS[sentence_pooling](states)
-    length = np.sqrt(np.square(vector).sum(dtype=np.float32))
-    unit: Vector = vector / np.maximum(length, np.float32(1e-12))
-    return unit

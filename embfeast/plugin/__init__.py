@@ -7,12 +7,14 @@ if TYPE_CHECKING:
     from embfeast.plugin.compute_engine import EmbeddingComputeEngine, EmbeddingComputeEngineConfig
     from embfeast.plugin.offline_store import DuckDBOfflineStore, DuckDBOfflineStoreConfig
     from embfeast.plugin.provider import EmbeddingProvider
+    from embfeast.plugin.registry_store import AtomicFileRegistryStore
     from embfeast.plugin.source import DuckDBSource
     from embfeast.plugin.views import feature_views, live_view, pair_view
 
 # Feast loads stores by dotted path and looks for their configuration beside them. Each is
 # imported on first use: the modules import each other's siblings, and Feast takes a second.
 _LAZY = {
+    "AtomicFileRegistryStore": "registry_store",
     "DuckDBOfflineStore": "offline_store",
     "DuckDBOfflineStoreConfig": "offline_store",
     "DuckDBSource": "source",
@@ -24,6 +26,7 @@ _LAZY = {
     "pair_view": "views",
 }
 __all__ = [
+    "AtomicFileRegistryStore",
     "DuckDBOfflineStore",
     "DuckDBOfflineStoreConfig",
     "DuckDBSource",

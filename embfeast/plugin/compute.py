@@ -78,7 +78,7 @@ def compute_chunk(
     for folder, table in tables.items():
         own = lacking[folder][rows]
         if own.any():
-            part = _part(chunk.take(rows), features, table, fitted)
+            part = feature_rows(chunk.take(rows), features, table, fitted)
             parts.write_part(folder, part.filter(pa.array(own)))
     return RunCounts(chunk.num_rows, len(rows), sum(map(is_missing, kept)))
 
@@ -99,10 +99,10 @@ def joined_texts(chunk: pa.Table, columns: tuple[str, ...]) -> list[str | None]:
 
 def _lacking(chunk: pa.Table, folder: Path, table: FeatureTable) -> NDArray[np.bool_]:
     """Tell which rows of a chunk the table has not got, by keys and both times."""
-    return parts.lacking_rows(folder, _identities(chunk, table), EVENT_TIME)
+    return parts.lacking_rows(folder, identities(chunk, table), EVENT_TIME)
 
 
-def _identities(chunk: pa.Table, table: FeatureTable) -> pa.Table:
+def identities(chunk: pa.Table, table: FeatureTable) -> pa.Table:
     """Return keys and times under the table's names and types."""
     source = table.source
     created = source.created_timestamp_column or source.timestamp_field
@@ -128,10 +128,26 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, table: FeatureTable) -> pa.C
         ) from error
 
 
-def _part(
+def feature_rows(
     chunk: pa.Table, features: pa.Table, table: FeatureTable, fitted: FittedRecipe
 ) -> pa.Table:
-    columns = _identities(chunk, table)
+    """Return the rows of a feature table that a chunk's features make.
+
+    Parameters
+    ----------
+    chunk : pyarrow.Table
+        Texts with keys and times.
+    features : pyarrow.Table
+        As `FittedRecipe.transform` gives them, a row a text.
+    table : FeatureTable
+    fitted : FittedRecipe
+
+    Returns
+    -------
+    pyarrow.Table
+        With the columns of the table.
+    """
+    columns = identities(chunk, table)
     for feature in fitted.features(table.entry):
         columns = columns.append_column(table.prefix + feature.name, features[feature.name])
     digest = pa.array([table.digest] * chunk.num_rows)

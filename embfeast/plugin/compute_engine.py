@@ -1,7 +1,10 @@
 """The engine behind `feast materialize`: text to features, offline first, then online."""
 
+import signal
+import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +27,7 @@ from embfeast.encoding import EmbeddingCache, Encoder
 from embfeast.errors import EmbfeastError
 from embfeast.plugin import coverage, parts
 from embfeast.plugin.compute import RunCounts, compute_chunk
-from embfeast.plugin.feature_table import FeatureTable, feature_table, is_ours
+from embfeast.plugin.feature_table import ONLINE_TAG, FeatureTable, feature_table, is_ours
 from embfeast.plugin.newest import newest_rows
 from embfeast.plugin.proto_rows import proto_rows
 from embfeast.recipe import FittedRecipe
@@ -42,6 +45,9 @@ class EmbeddingComputeEngineConfig(FeastConfigBaseModel):
         Folder of the embedding cache, relative to the feature repository; None for none.
     chunk_rows : int
         Texts computed at a time; memory grows with it and with nothing else.
+    strict_versions : bool
+        Whether a lookup fails that meets a value of another recipe than the applied one; it says
+        so in the column ``embfeast_status`` either way.
     """
 
     type: Literal[
@@ -51,6 +57,7 @@ class EmbeddingComputeEngineConfig(FeastConfigBaseModel):
     recipes: StrictStr = "data/recipes"
     cache: StrictStr | None = "data/cache"
     chunk_rows: int = Field(default=2048, ge=1)
+    strict_versions: bool = False
 
 
 def engine_config(config: RepoConfig) -> EmbeddingComputeEngineConfig:
@@ -163,9 +170,10 @@ class EmbeddingComputeEngine(ComputeEngine):
                 groups[table.source, table.digest, table.source_keys, *period].append(task)
             else:
                 done[id(task)] = self._local.materialize(registry, task, **kwargs)[0]
-        for group in groups.values():
-            problem = self._run(group)
-            done |= {id(task): EngineJob(task, problem) for task in group}
+        with _stoppable():
+            for group in groups.values():
+                problem = self._run(group)
+                done |= {id(task): EngineJob(task, problem) for task in group}
         return [done[id(task)] for task in tasks]
 
     def _run(self, tasks: list[MaterializationTask]) -> BaseException | None:
@@ -237,13 +245,40 @@ class EmbeddingComputeEngine(ComputeEngine):
         return counts
 
     def _write_online(self, view: View, start: datetime, end: datetime) -> None:
-        if not view.task.feature_view.online:
+        kept_offline = view.task.feature_view.tags.get(ONLINE_TAG) == "false"
+        if kept_offline or not view.task.feature_view.online:
             return
         for table in newest_rows(view.folder, view.table.keys, start, end):
             rows = proto_rows(table, view.task.feature_view)
-            self.online_store.online_write_batch(
-                self.repo_config, view.task.feature_view, rows, None
-            )
+            try:
+                self.online_store.online_write_batch(
+                    self.repo_config, view.task.feature_view, rows, None
+                )
+            except Exception as error:  # each store raises its own kinds
+                raise EmbfeastError(
+                    f"view {view.table.view!r}: the online store "
+                    f"({type(self.online_store).__name__}) refused a write: {error}; the offline "
+                    "rows are complete, so run the same command again once it takes writes"
+                ) from error
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Take SIGTERM like Ctrl-C, and say that nothing is harmed by either."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, stop) if in_main else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("stopped; all that was written is whole, run the same command again", err=True)
+        raise
+    finally:
+        if in_main:
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 class _bar:  # noqa: N801 - used as a function in a with statement

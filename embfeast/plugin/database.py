@@ -68,6 +68,12 @@ def open_text_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
+def keep_inside(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let a query of somebody else's reach the opened database alone: no file, no extension."""
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
 def _set_up(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")

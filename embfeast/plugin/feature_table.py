@@ -19,6 +19,11 @@ from embfeast.plugin.source import DuckDBSource
 DIGEST_TAG = "embfeast.digest"
 ENTRY_TAG = "embfeast.entry"
 PREFIX_TAG = "embfeast.prefix"
+RECIPE_TAG = "embfeast.recipe"
+AS_OF_TAG = "embfeast.as_of"
+# "false" on a view whose recipe entry is kept for training alone. Feast itself leaves out of a
+# materialization what is not online, so the view stays online and the engine skips that half.
+ONLINE_TAG = "embfeast.online"
 
 EVENT_TIME = "event_timestamp"
 CREATED_TIME = "created_timestamp"

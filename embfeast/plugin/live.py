@@ -1,6 +1,6 @@
 """What on-demand views compute: features of a request's text, and of two stored texts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,10 @@ def serving_recipe(digest: str) -> FittedRecipe:
 
 
 def live_features(
-    inputs: Mapping[str, list[Any]], digest: str, digest_column: str
+    inputs: Mapping[str, list[Any]],
+    digest: str,
+    digest_column: str,
+    entries: Sequence[str] | None = None,
 ) -> dict[str, list[Any]]:
     """Compute all features of the request's texts.
 
@@ -55,6 +58,8 @@ def live_features(
         Of the recipe.
     digest_column : str
         Output that names it.
+    entries : sequence of str, optional
+        Only these entries of the recipe; all that make features of one text by default.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def live_features(
         One value a text; None for a missing or blank text.
     """
     texts = list(_column(inputs, "text"))
-    table = serving_recipe(digest).transform(texts)
+    table = serving_recipe(digest).transform(texts, entries=entries)
     made: dict[str, list[Any]] = table.to_pydict()
     return made | {digest_column: [digest] * len(texts)}
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
 from embfeast.plugin import database, parts
@@ -43,7 +44,9 @@ def newest_rows(
     connection = database.connect_memory()
     try:
         # Keys and times decide; the wide columns are read afterwards, for the winners alone.
-        connection.execute(
+        parts.run(
+            connection,
+            folder,
             f"""
             CREATE TEMP TABLE winners AS
             SELECT filename, file_row_number FROM (
@@ -64,7 +67,10 @@ def newest_rows(
             f"SELECT t.* EXCLUDE (filename, file_row_number) FROM {scan} t "  # noqa: S608
             "SEMI JOIN winners USING (filename, file_row_number)"
         )
-        for batch in newest.to_arrow_reader(batch_rows):
-            yield pa.Table.from_batches([batch])
+        try:
+            for batch in newest.to_arrow_reader(batch_rows):
+                yield pa.Table.from_batches([batch])
+        except (duckdb.Error, OSError) as error:
+            raise parts.why_not(folder, error) from error
     finally:
         connection.close()

@@ -1,7 +1,8 @@
 """The offline store: training sets from DuckDB tables and Parquet parts, by DuckDB."""
 
 import glob
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -34,10 +35,12 @@ from feast.utils import (
 from embfeast.errors import EmbfeastError
 from embfeast.plugin import database, parts
 from embfeast.plugin.database import literal, quote
+from embfeast.plugin.feature_table import AS_OF_TAG, DIGEST_TAG, RECIPE_TAG
 from embfeast.plugin.point_in_time import MOMENT, FeatureRelation, join_as_of
 from embfeast.plugin.source import DuckDBSource
 
 EVENT = "event_timestamp"
+_said_hindsight: set[str] = set()
 
 
 class DuckDBOfflineStoreConfig(FeastConfigBaseModel):
@@ -175,6 +178,7 @@ class DuckDBOfflineStore(OfflineStore):
                 feature_views, start_date=kwargs.get("start_date"), end_date=kwargs.get("end_date")
             )
         entities, event = _entities(config, feature_views, entity_df, period)
+        _warn_of_hindsight(feature_views, entities[event])
 
         def evaluate() -> pa.Table:
             connection = database.connect_memory()
@@ -186,6 +190,8 @@ class DuckDBOfflineStore(OfflineStore):
                 return join_as_of(
                     connection, entities, event, relations, only_known=filter_by_created_timestamp
                 )
+            except duckdb.Error as error:
+                raise _why_not(config, by_view, error) from error
             finally:
                 connection.close()
 
@@ -313,6 +319,36 @@ class DuckDBOfflineStore(OfflineStore):
         parts.write_part(
             Path(FileSource.get_uri_for_file_path(config.repo_path, destination.path)), data
         )
+
+
+def _why_not(
+    config: RepoConfig, views: Iterable[FeatureView], error: duckdb.Error
+) -> EmbfeastError:
+    """Name the damaged part, where there is one."""
+    for view in views:
+        source = view.batch_source
+        if isinstance(source, FileSource):
+            folder = Path(FileSource.get_uri_for_file_path(config.repo_path, source.path))
+            if any(not parts.is_readable(part) for part in parts.parts(folder)):
+                return parts.why_not(folder, error)
+    return EmbfeastError(f"offline store: {str(error).splitlines()[0]}")
+
+
+def _warn_of_hindsight(views: Sequence[FeatureView], times: pa.ChunkedArray) -> None:
+    """Say once a recipe that it was fitted on texts later than the oldest entity row."""
+    earliest = pc.min(times).as_py()
+    for view in views:
+        digest, as_of = view.tags.get(DIGEST_TAG), view.tags.get(AS_OF_TAG)
+        if not digest or not as_of or earliest is None or digest in _said_hindsight:
+            continue
+        if earliest < datetime.fromisoformat(as_of):
+            _said_hindsight.add(digest)
+            warnings.warn(
+                f"recipe {view.tags.get(RECIPE_TAG)!r} ({digest[:12]}) was fitted on texts up to "
+                f"{as_of}, and entity rows begin at {earliest.isoformat()}: its transforms have "
+                "seen texts that are later than those rows. Score models on rows after that time",
+                stacklevel=4,
+            )
 
 
 def _pull(
@@ -509,6 +545,7 @@ def _entity_query(config: RepoConfig, views: list[FeatureView], sql: str) -> pd.
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise EmbfeastError("entity_df: give one SELECT")
     with database.open_text_database(paths.pop()) as connection:
+        database.keep_inside(connection)
         return _run(connection, sql).df()
 
 

@@ -5,7 +5,9 @@ import hashlib
 import os
 import uuid
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -64,6 +66,17 @@ def parts(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(p for p in folder.iterdir() if p.suffix == ".parquet" and p.name[0] not in "._")
+
+
+def is_readable(part: Path) -> bool:
+    """Tell whether every row group of a part can be read."""
+    try:
+        with pq.ParquetFile(part) as opened:
+            for group in range(opened.num_row_groups):
+                opened.read_row_group(group)
+    except (OSError, pa.ArrowException):
+        return False
+    return True
 
 
 def write_part(folder: Path, table: pa.Table, name: str | None = None) -> Path:
@@ -160,7 +173,9 @@ def lacking_rows(folder: Path, wanted: pa.Table, time_column: str) -> NDArray[np
         connection.register(
             "wanted", wanted.append_column("wanted_row", pa.array(np.arange(wanted.num_rows)))
         )
-        found = connection.execute(
+        found = run(
+            connection,
+            folder,
             f"SELECT wanted_row FROM wanted SEMI JOIN (SELECT * FROM {scan_sql(folder)} "  # noqa: S608
             f"WHERE {time} BETWEEN $first AND $last) stored ON {same}",
             {"first": bounds["min"], "last": bounds["max"]},
@@ -169,6 +184,34 @@ def lacking_rows(folder: Path, wanted: pa.Table, time_column: str) -> NDArray[np
         connection.close()
     lacking[np.asarray(found, dtype=np.int64)] = False
     return lacking
+
+
+def run(
+    connection: duckdb.DuckDBPyConnection, folder: Path, sql: str, values: dict[str, Any]
+) -> Any:
+    """Run SQL over a table's parts.
+
+    Raises
+    ------
+    EmbfeastError
+        A part cannot be read: the message names it.
+    """
+    try:
+        return connection.execute(sql, values)
+    except duckdb.Error as error:
+        raise why_not(folder, error) from error
+
+
+def why_not(folder: Path, error: Exception) -> EmbfeastError:
+    """Return the error that says which part of a table cannot be read, and what to do."""
+    damaged = next((part for part in parts(folder) if not is_readable(part)), None)
+    said = str(error).splitlines()[0]
+    if damaged is None:
+        return EmbfeastError(f"feature table {folder} cannot be read: {said}")
+    return EmbfeastError(
+        f"part {damaged} cannot be read ({said}); remove it and materialize its period again: its "
+        "rows are computed anew"
+    )
 
 
 def _read_schema(part: Path) -> pa.Schema:

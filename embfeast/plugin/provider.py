@@ -7,12 +7,14 @@ from typing import Any
 import click
 from feast.data_source import DataSource
 from feast.infra.passthrough_provider import PassthroughProvider
+from feast.online_response import OnlineResponse
 from feast.repo_config import RepoConfig
 
 from embfeast.plugin import parts
 from embfeast.plugin.compute_engine import engine_config, in_repo
 from embfeast.plugin.feature_table import DIGEST_TAG, feature_table, is_ours
 from embfeast.plugin.live import serve_recipes_from
+from embfeast.plugin.versions import add_status
 
 # Feast says at every load that these kinds of view are young. embfeast is built on them and
 # pinned to a version of Feast; its users can do nothing about it.
@@ -37,6 +39,22 @@ class EmbeddingProvider(PassthroughProvider):
         """Validate sources, but for feature tables that this very apply is going to make."""
         if DIGEST_TAG not in (data_source.tags or {}):
             super().validate_data_source(config, data_source)
+
+    def get_online_features(self, *args: Any, **kwargs: Any) -> OnlineResponse:
+        """Look features up, and say with each row whether the applied recipe made its values."""
+        response = super().get_online_features(*args, **kwargs)
+        return self._with_status(response, kwargs)
+
+    async def get_online_features_async(self, *args: Any, **kwargs: Any) -> OnlineResponse:
+        """Do the same for a store that is read asynchronously."""
+        response = await super().get_online_features_async(*args, **kwargs)
+        return self._with_status(response, kwargs)
+
+    def _with_status(self, response: OnlineResponse, asked: dict[str, Any]) -> OnlineResponse:
+        strict = engine_config(self.repo_config).strict_versions
+        return add_status(
+            response, asked["features"], asked["registry"], asked["project"], strict=strict
+        )
 
     def update_infra(
         self,

@@ -21,11 +21,14 @@ from feast.value_type import ValueType
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.feature_table import (
+    AS_OF_TAG,
     CREATED_TIME,
     DIGEST_TAG,
     ENTRY_TAG,
     EVENT_TIME,
+    ONLINE_TAG,
     PREFIX_TAG,
+    RECIPE_TAG,
 )
 from embfeast.plugin.source import DuckDBSource
 from embfeast.recipe import FittedRecipe
@@ -40,6 +43,7 @@ PURPOSES = {
     "whitener": "the embedding with its directions equalised",
     "token_pooler": "poolings over the word pieces",
     "feature_synthesizer": "products of reduced dimensions",
+    "join": "several entries side by side in one vector",
 }
 
 # Feast stores a transformation as source text and rebuilds it from that text alone, so these are
@@ -57,7 +61,9 @@ BATCH_FUNCTION = """def computed_by_embfeast(frame):
 LIVE_FUNCTION = """def live_features(inputs):
     from embfeast.plugin.live import live_features
 
-    return live_features(inputs, digest="{digest}", digest_column="{digest_column}")
+    return live_features(
+        inputs, digest="{digest}", digest_column="{digest_column}", entries={entries}
+    )
 """
 PAIR_FUNCTION = """def pair_features(inputs):
     from embfeast.plugin.live import pair_features
@@ -257,7 +263,7 @@ def live_view(
     name : str
         The view is called ``<name>_live`` and reads the request field ``text``.
     entries : sequence of str, optional
-        Only these entries; all that make features of one text by default.
+        Only these entries; by default all that make features of one text and go online.
     owner, tags
         As in `feature_views`.
     """
@@ -265,7 +271,7 @@ def live_view(
         name=f"{name}_request",
         schema=[Field(name="text", dtype=String, description="the text to compute features of")],
     )
-    served = entries if entries is not None else fitted.entries
+    served = entries if entries is not None else fitted.online_entries
     # Feast's registry keeps neither description nor tags of an on-demand feature and would not
     # know the field again.
     fields = [
@@ -279,7 +285,9 @@ def live_view(
         f"{name}_live",
         [request],
         fields,
-        LIVE_FUNCTION.format(digest=fitted.digest, digest_column=digest_column),
+        LIVE_FUNCTION.format(
+            digest=fitted.digest, digest_column=digest_column, entries=list(served)
+        ),
         "All features of a text that nobody has stored, computed from the request",
         owner,
         _tags(fitted, ",".join(served), "", tags),
@@ -409,12 +417,15 @@ def _tags(
     own = {
         DIGEST_TAG: fitted.digest,
         ENTRY_TAG: entry,
-        "embfeast.recipe": fitted.settings.name,
+        RECIPE_TAG: fitted.settings.name,
         "embfeast.model": fitted.settings.model,
-        "embfeast.as_of": fitted.record.as_of or "",
+        AS_OF_TAG: fitted.record.as_of or "",
     }
     if prefix:
         own[PREFIX_TAG] = prefix
+    entry_settings = fitted.settings.tricks.get(entry)
+    if entry_settings is not None and not entry_settings.online:
+        own[ONLINE_TAG] = "false"
     return dict(more or {}) | own
 
 

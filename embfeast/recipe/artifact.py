@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from embfeast.errors import EmbfeastError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 ARRAYS = "state.safetensors"
 

@@ -1,6 +1,7 @@
 """The fitted recipe: tricks with their state, applied to texts, known by a digest."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -11,16 +12,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from embfeast.encoding import Encoder
+from embfeast.encoding import Encoder, Pooling
 from embfeast.errors import EmbfeastError
 from embfeast.recipe import artifact
-from embfeast.recipe.settings import PLAIN, RecipeSettings
+from embfeast.recipe.settings import JOIN, PAIR, PLAIN, POOLER, RecipeSettings
 
 # Features a person reads one by one stay scalars up to this many; more become one array, since a
 # feature store pays for every value by itself.
 MOST_SCALARS = 100
 SCALAR_TRICKS = {"anchor_similarity", "cluster_features"}
 WHOLE_NUMBERS = {"cluster"}
+FITTED_ATTRIBUTE = re.compile("[a-zA-Z][a-zA-Z0-9_]*_")
 
 Matrix = NDArray[np.float32]
 
@@ -59,11 +61,15 @@ class FitRecord:
     rows : int
         Texts read.
     missing : int
-        Missing or blank texts left out, of all that were given.
+        Missing or blank texts left out, of those before `as_of`.
     first_event, last_event : str or None
         The window of event times.
     rows_digest : str
-        SHA-256 over texts and times read.
+        SHA-256 over texts, times and labels read.
+    labels : int
+        Rows whose label was read.
+    previous : str or None
+        Digest of the earlier fit whose cluster numbers were kept.
     """
 
     as_of: str | None
@@ -72,6 +78,8 @@ class FitRecord:
     first_event: str | None
     last_event: str | None
     rows_digest: str
+    labels: int = 0
+    previous: str | None = None
 
 
 def is_missing(text: object) -> bool:
@@ -132,7 +140,7 @@ class FittedRecipe:
         EmbfeastError
             The folder is missing, incomplete, of another format, or was changed.
         """
-        from embfeast.recipe.recipe import make_trick
+        from embfeast.recipe.fit import make_trick
 
         content, states = artifact.load(Path(folder))
         try:
@@ -142,6 +150,8 @@ class FittedRecipe:
             for name, state in states.items():
                 tricks[name] = make_trick(settings.tricks[name], settings)
                 for attribute, value in state.items():
+                    if not FITTED_ATTRIBUTE.fullmatch(attribute):
+                        raise ValueError(f"{attribute!r} is no fitted attribute")
                     setattr(tricks[name], attribute, value)
             return cls(settings, tricks, record, content["model_digest"])
         except (KeyError, TypeError, ValueError) as error:
@@ -152,12 +162,17 @@ class FittedRecipe:
     @property
     def entries(self) -> list[str]:
         """Entries that make features of one text, in order."""
-        return [n for n, e in self.settings.tricks.items() if e.trick != "pair_interaction"]
+        return [n for n, e in self.settings.tricks.items() if e.trick != PAIR]
 
     @property
     def pair_entries(self) -> list[str]:
         """Entries that make features of two texts."""
-        return [n for n, e in self.settings.tricks.items() if e.trick == "pair_interaction"]
+        return [n for n, e in self.settings.tricks.items() if e.trick == PAIR]
+
+    @property
+    def online_entries(self) -> list[str]:
+        """Entries whose features go into the online store."""
+        return [name for name in self.entries if self.settings.tricks[name].online]
 
     def features(self, entry: str) -> list[Feature]:
         """Return the columns that an entry makes.
@@ -165,7 +180,7 @@ class FittedRecipe:
         Vectors are one column; similarities, cluster and distances are one each, by name.
         """
         settings = self.settings.tricks[entry]
-        names = self._output_names(entry)
+        names = self.output_names(entry)
         if settings.trick not in SCALAR_TRICKS or len(names) > MOST_SCALARS:
             return [Feature(settings.prefix + entry, "vector", len(names))]
         return [
@@ -201,16 +216,47 @@ class FittedRecipe:
         EmbfeastError
             The encoder's weights are not those of the fit, or an entry is unknown.
         """
-        self._check_model()
         wanted = self._check_entries(entries)
         present = np.array([not is_missing(text) for text in texts], dtype=bool)
         kept = [str(text) for text in texts if not is_missing(text)]
-        blocks = self.encoder.encode_pooled(kept, self._poolings(wanted), progress=progress)
-        outputs = self._apply(blocks, wanted)
+        outputs = self.matrices(kept, wanted, progress=progress)
         columns: dict[str, pa.Array] = {}
         for entry in wanted:
+            _check_finite(entry, outputs[entry])
             columns |= self._columns(entry, outputs[entry], present)
         return pa.table(columns)
+
+    def matrices(
+        self,
+        texts: Sequence[str],
+        entries: Sequence[str],
+        *,
+        progress: Callable[[int], Any] | None = None,
+    ) -> dict[str, Matrix]:
+        """Compute entries' outputs as plain matrices, for models outside a feature store.
+
+        Parameters
+        ----------
+        texts : sequence of str, length n
+            None of them missing.
+        entries : sequence of str
+        progress : callable, optional
+            Called with the number of texts encoded since the last call.
+
+        Returns
+        -------
+        dict of ndarray of shape (n, width), float32
+            By entry, those that the wanted ones read and ``"embedding"`` included.
+
+        Raises
+        ------
+        EmbfeastError
+            The encoder's weights are not those of the fit.
+        """
+        self._check_model()
+        kept = list(texts)
+        blocks = self.encoder.encode_pooled(kept, self._poolings(entries), progress=progress)
+        return self._apply(kept, blocks, entries)
 
     def transform_pairs(self, entry: str, left: Matrix, right: Matrix) -> Matrix:
         """Compute the features of pairs from the vectors that the pair entry reads.
@@ -234,36 +280,43 @@ class FittedRecipe:
         made: Matrix = self.tricks[entry].transform(np.hstack([left, right]))
         return made
 
-    def _apply(self, blocks: dict[str, Matrix], wanted: Sequence[str]) -> dict[str, Matrix]:
+    def _apply(
+        self, texts: list[str], blocks: dict[str, Matrix], wanted: Sequence[str]
+    ) -> dict[str, Matrix]:
         outputs = {PLAIN: blocks["sentence"]}
+        needed = self._needed(wanted)
         for name, entry in self.settings.tricks.items():
-            if name not in self._needed(wanted):
+            if name not in needed:
                 continue
-            if entry.trick == PLAIN:
+            if not texts:  # scikit-learn's transformers refuse no rows at all
+                outputs[name] = np.empty((0, len(self.output_names(name))), dtype=np.float32)
+            elif entry.trick == PLAIN:
                 outputs[name] = outputs[entry.input]
-            elif entry.trick == "token_pooler":
-                outputs[name] = self.tricks[name].join(blocks)
-            elif len(outputs[entry.input]):
+            elif entry.trick == POOLER:
+                outputs[name] = self.tricks[name].join(texts, blocks, self.encoder)
+            elif entry.trick == JOIN:
+                outputs[name] = self.tricks[name].transform([outputs[i] for i in entry.inputs])
+            else:
                 outputs[name] = self.tricks[name].transform(outputs[entry.input])
-            else:  # scikit-learn's transformers refuse no rows at all
-                outputs[name] = np.empty((0, len(self._output_names(name))), dtype=np.float32)
         return outputs
 
     def _needed(self, wanted: Sequence[str]) -> set[str]:
         """Return the wanted entries and those they read."""
         needed: set[str] = set()
-        for name in wanted:
-            while name in self.settings.tricks and name not in needed:
+        todo = list(wanted)
+        while todo:
+            name = todo.pop()
+            if name in self.settings.tricks and name not in needed:
                 needed.add(name)
-                name = self.settings.tricks[name].input
+                todo += self.settings.tricks[name].reads
         return needed
 
-    def _poolings(self, wanted: Sequence[str]) -> list[str]:
-        needed = {"sentence"}
-        for name in self._needed(wanted):
-            if self.settings.tricks[name].trick == "token_pooler":
-                needed |= set(self.tricks[name].pooling)
-        return sorted(needed)
+    def _poolings(self, wanted: Sequence[str]) -> list[str | Pooling]:
+        poolings: list[str | Pooling] = ["sentence"]
+        for name in sorted(self._needed(wanted)):
+            if self.settings.tricks[name].trick == POOLER:
+                poolings += self.tricks[name].poolings()
+        return poolings
 
     def _columns(self, entry: str, matrix: Matrix, present: NDArray[Any]) -> dict[str, pa.Array]:
         features = self.features(entry)
@@ -274,7 +327,8 @@ class FittedRecipe:
             for position, feature in enumerate(features)
         }
 
-    def _output_names(self, entry: str) -> list[str]:
+    def output_names(self, entry: str) -> list[str]:
+        """Return the names of an entry's single numbers, those inside a vector included."""
         if self.settings.tricks[entry].trick == PLAIN:
             return [f"embedding_{i:03d}" for i in range(self.encoder.dimension)]
         return [str(name) for name in self.tricks[entry].get_feature_names_out()]
@@ -312,6 +366,14 @@ class FittedRecipe:
         return (
             f"FittedRecipe({self.settings.name!r}, digest={self.digest[:12]}, "
             f"rows={self.record.rows}, as_of={self.record.as_of})"
+        )
+
+
+def _check_finite(entry: str, matrix: Matrix) -> None:
+    if not np.isfinite(matrix).all():
+        raise EmbfeastError(
+            f"recipe entry {entry!r} gave a number that is not finite; its fitted state does not "
+            "suit these texts: fit again on more of them, and tell us"
         )
 
 

@@ -14,8 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from embfeast import tricks
 from embfeast.encoding import DEFAULT_MODEL
 from embfeast.errors import EmbfeastError
+from embfeast.recipe.join import BlockJoin
 
 PLAIN = "embedding"
+JOIN = "join"
+POOLER = "token_pooler"
+PAIR = "pair_interaction"
 TRICKS: dict[str, type] = {
     "anchor_similarity": tricks.AnchorSimilarity,
     "embedding_reducer": tricks.EmbeddingReducer,
@@ -24,6 +28,7 @@ TRICKS: dict[str, type] = {
     "whitener": tricks.Whitener,
     "token_pooler": tricks.TokenPooler,
     "feature_synthesizer": tricks.FeatureSynthesizer,
+    JOIN: BlockJoin,
 }
 # Given by the recipe as a whole, so that no trick uses another model or seed by mistake.
 SHARED = {"model", "random_state"}
@@ -40,6 +45,10 @@ class TrickSettings(BaseModel):
         One of the keys of `TRICKS`, or ``"embedding"`` for the plain vector.
     input : str
         The entry whose output it reads; ``"embedding"`` is the sentence vector.
+    inputs : list of str
+        For ``"join"``: the entries that stand side by side in its vector.
+    online : bool
+        Whether its features go into the online store; False keeps them for training alone.
     prefix : str
         Put before its feature names, so that two entries of one trick can stand side by side.
     description : str
@@ -52,6 +61,8 @@ class TrickSettings(BaseModel):
 
     trick: str
     input: str = PLAIN
+    inputs: list[str] = []
+    online: bool = True
     prefix: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*)?$", max_length=30)] = ""
     description: str = ""
     settings: dict[str, Any] = {}
@@ -73,6 +84,13 @@ class TrickSettings(BaseModel):
             )
         rest = {key: value for key, value in given.items() if key not in cls.model_fields}
         return own | {"settings": _check_settings(name, rest | dict(own.get("settings", {})))}
+
+    @property
+    def reads(self) -> list[str]:
+        """The entries it reads."""
+        if self.trick == POOLER:
+            return []
+        return list(self.inputs) if self.trick == JOIN else [self.input]
 
 
 class RecipeSettings(BaseModel):
@@ -104,14 +122,19 @@ class RecipeSettings(BaseModel):
     def _inputs_come_earlier(self) -> "RecipeSettings":
         earlier: list[str] = []
         for name, entry in self.tricks.items():
-            if entry.trick == "token_pooler" and entry.input != PLAIN:
+            if entry.trick == POOLER and entry.input != PLAIN:
                 raise ValueError(f"tricks.{name}.input: a token_pooler reads texts, remove `input`")
-            if entry.input != PLAIN and entry.input not in earlier:
+            if (entry.trick == JOIN) != bool(entry.inputs):
                 raise ValueError(
-                    f"tricks.{name}.input: {entry.input!r} is no earlier entry; "
-                    f"choose from {', '.join([PLAIN, *earlier])}"
+                    f"tricks.{name}.inputs: a join, and no other trick, lists the entries it joins"
                 )
-            if entry.trick != "pair_interaction":
+            for read in entry.reads:
+                if read != PLAIN and read not in earlier:
+                    raise ValueError(
+                        f"tricks.{name}.input: {read!r} is no earlier entry; "
+                        f"choose from {', '.join(dict.fromkeys([PLAIN, *earlier]))}"
+                    )
+            if entry.trick != PAIR:
                 earlier.append(name)
         return self
 

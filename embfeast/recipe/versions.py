@@ -1,12 +1,14 @@
 """The folder of fitted recipes: one subfolder a digest, and which of them is current."""
 
 import os
+import re
 from pathlib import Path
 
 from embfeast.errors import EmbfeastError
 from embfeast.recipe.fitted import FittedRecipe
 
 CURRENT = "current"
+DIGEST = re.compile("[0-9a-f]{64}")  # anything else is no folder of ours, ".." least of all
 
 
 def save_version(root: str | Path, fitted: FittedRecipe) -> Path:
@@ -55,7 +57,7 @@ def load_version(root: str | Path, digest: str) -> FittedRecipe:
         It is not there, or what is there has another digest.
     """
     folder = Path(root) / digest
-    if len(digest) != 64 or not folder.is_dir():
+    if not DIGEST.fullmatch(digest) or not folder.is_dir():
         raise EmbfeastError(
             f"recipe {digest[:12]} is not in {root}; bring its folder there, or fit and apply again"
         )

@@ -1,15 +1,22 @@
 """Trick 1: cosine similarity to named concepts."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 
+from embfeast.tricks.clustering import check_distinct, cluster_in_passes
 from embfeast.tricks.rowwise import product, unit_rows
-from embfeast.tricks.trick import Trick, Vectors, identifier
+from embfeast.tricks.terms import distinctive_terms
+from embfeast.tricks.trick import Trick, Vectors, check_choice, identifier
+
+Combine = Literal["mean", "best"]
+COMBINES = ("mean", "best")
+# Words that name an anchor that was found.
+TERMS = 2
 
 
 class AnchorSimilarity(Trick):
@@ -18,11 +25,16 @@ class AnchorSimilarity(Trick):
     Parameters
     ----------
     anchors : dict of str or list of str, int, or array-like of shape (anchors, dim)
-        Phrases by concept: several of a concept are averaged as unit vectors. A number: that
-        many anchors are found, each the text nearest to a cluster's centre (its medoid). An
-        array: the anchors' own vectors.
+        Phrases by concept. A number: that many anchors are found, each the text nearest to a
+        cluster's centre (its medoid). An array: the anchors' own vectors.
     names : list of str, optional
         Names of anchors given as an array.
+    combine : {"mean", "best"}, default "mean"
+        Of several phrases of a concept: their mean as unit vectors, or the one most similar to
+        each text.
+    contrast : bool, default False
+        Give each similarity as standard deviations above that of a typical training text, so that
+        scores of unlike anchors can be compared: some concepts are near to everything.
     model : str, default "all-MiniLM-L6-v2"
         Encodes the phrases.
     random_state : int, default 0
@@ -30,9 +42,13 @@ class AnchorSimilarity(Trick):
 
     Attributes
     ----------
-    anchors_ : ndarray of shape (anchors, dim), float32
-        Unit vectors.
+    anchors_ : ndarray of shape (phrases, dim), float32
+        Unit vectors; one an anchor unless `combine` is "best".
+    groups_ : ndarray of shape (phrases,), int64
+        The anchor that each belongs to, rising.
     names_ : list of str
+    background_mean_, background_scale_ : ndarray of shape (anchors,), float64
+        What similarities are compared with: 0 and 1 without contrast.
 
     See Also
     --------
@@ -40,6 +56,10 @@ class AnchorSimilarity(Trick):
 
     Notes
     -----
+    The formula is x·a / (|x| |a|); a row has the same bits alone and in any batch, and a row of
+    zeros gives 0. Anchors that are found are named by the words most distinctive of the texts
+    around them where `fit` is given the texts.
+
     A linear model on the raw embedding can express every similarity already (the cosine is linear
     in a unit vector), so anchors help people, small models and trees. Compare them with random
     anchors before believing that their meaning is what helps.
@@ -59,28 +79,76 @@ class AnchorSimilarity(Trick):
         anchors: dict[str, str | list[str]] | int | NDArray[Any] = 8,
         *,
         names: list[str] | None = None,
+        combine: Combine = "mean",
+        contrast: bool = False,
         model: str = "all-MiniLM-L6-v2",
         random_state: int = 0,
     ) -> None:
         self.anchors = anchors
         self.names = names
+        self.combine = combine
+        self.contrast = contrast
         self.model = model
         self.random_state = random_state
 
-    def _fit(self, X: Vectors) -> None:
+    def fit(self, X: Any, y: Any = None, *, texts: Sequence[str] | None = None) -> Self:
+        """Fit on vectors.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, dim)
+        y : ignored
+        texts : sequence of str, length n, optional
+            The rows' texts, which name anchors that are found.
+
+        Returns
+        -------
+        self
+        """
+        super().fit(X, y)
+        if texts is not None and self._finds():
+            self._name_by(np.asarray(X, dtype=np.float32), list(texts))
+        return self
+
+    def _finds(self) -> bool:
+        return isinstance(self.anchors, int | np.integer)
+
+    def _fit(self, X: Vectors, y: Any) -> None:
+        self._fit_anchors(lambda: [X], X.shape[1], lambda count: self._find(X, count))
+
+    def _fit_chunks(self, chunks: Callable[[], Iterable[Vectors]]) -> None:
+        first = next(iter(chunks()))
+        self._fit_anchors(chunks, first.shape[1], lambda count: self._find_in_passes(chunks, count))
+
+    def _fit_anchors(
+        self,
+        chunks: Callable[[], Iterable[Vectors]],
+        width: int,
+        find: Callable[[int], NDArray[np.float64]],
+    ) -> None:
+        check_choice(self, "combine", COMBINES)
         if isinstance(self.anchors, Mapping):
-            names, vectors = list(self.anchors), self._encode(self.anchors)
-        elif isinstance(self.anchors, int | np.integer):
-            vectors = self._find(X, int(self.anchors))
+            names, vectors, groups = self._encode(self.anchors)
+        elif self._finds():
+            vectors = find(int(self.anchors))
             names = [f"found_{i:02d}" for i in range(len(vectors))]
+            groups = np.arange(len(vectors))
         else:
             vectors = np.asarray(self.anchors, dtype=np.float64)
             names = list(self.names or [f"anchor_{i:02d}" for i in range(len(vectors))])
-        self._check(names, vectors, X.shape[1])
+            groups = np.arange(len(vectors))
+        self._check(names, vectors, groups, width)
         self.names_ = [identifier(str(name)) for name in names]
+        self.groups_ = groups.astype(np.int64)
         self.anchors_ = unit_rows(vectors).astype(np.float32)
+        self.background_mean_ = np.zeros(len(names))
+        self.background_scale_ = np.ones(len(names))
+        if self.contrast:
+            self._measure_background(chunks)
 
-    def _encode(self, anchors: Mapping[str, str | list[str]]) -> NDArray[np.float64]:
+    def _encode(
+        self, anchors: Mapping[str, str | list[str]]
+    ) -> tuple[list[str], NDArray[np.float64], NDArray[np.int64]]:
         from embfeast.encoding import Encoder  # opens a model, which other kinds of anchor need not
 
         phrases = {
@@ -92,9 +160,11 @@ class AnchorSimilarity(Trick):
             if not said or not all(isinstance(p, str) and p.strip() for p in said):
                 raise ValueError(f"AnchorSimilarity: anchor {name!r} has no phrase, or a blank one")
         encoder = Encoder(self.model)
-        return np.array(
-            [encoder.encode(said).mean(axis=0, dtype=np.float64) for said in phrases.values()]
-        )
+        blocks = [encoder.encode(said).astype(np.float64) for said in phrases.values()]
+        if self.combine == "mean":
+            blocks = [block.mean(axis=0, keepdims=True) for block in blocks]
+        groups = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
+        return list(phrases), np.vstack(blocks), groups
 
     def _find(self, X: Vectors, count: int) -> NDArray[np.float64]:
         if not 1 <= count <= len(X):
@@ -103,29 +173,100 @@ class AnchorSimilarity(Trick):
                 f"from 1 to {len(X)}, or fit on more texts"
             )
         units = unit_rows(X)
+        check_distinct(units, count, of=self, setting="anchors")
         centres = KMeans(count, n_init=4, random_state=self.random_state).fit(units)
         medoids = cdist(centres.cluster_centers_, units).argmin(axis=1)
         found: NDArray[np.float64] = units[np.sort(medoids)]
         return found
 
-    def _check(self, names: list[str], vectors: NDArray[Any], width: int) -> None:
+    def _find_in_passes(
+        self, chunks: Callable[[], Iterable[Vectors]], count: int
+    ) -> NDArray[np.float64]:
+        def units() -> Iterable[Vectors]:
+            return (unit_rows(rows).astype(np.float32) for rows in chunks())
+
+        centres, _ = cluster_in_passes(units, count, self.random_state, of=self, setting="anchors")
+        nearest = np.full(count, np.inf)
+        found = np.zeros(centres.shape, dtype=np.float64)
+        for rows in units():
+            distances = cdist(centres, rows)
+            closest = distances.argmin(axis=1)
+            better = distances[np.arange(count), closest] < nearest
+            nearest[better] = distances[better, closest[better]]
+            found[better] = rows[closest[better]]
+        return found
+
+    def _name_by(self, X: Vectors, texts: list[str]) -> None:
+        if len(texts) != len(X):
+            raise ValueError(f"AnchorSimilarity: {len(texts)} texts for {len(X)} rows")
+        groups = product(unit_rows(X), self.anchors_.T).argmax(axis=1)
+        names: list[str] = []
+        for number, terms in enumerate(distinctive_terms(texts, groups, len(self.anchors_))):
+            name = identifier("_".join(terms[:TERMS])) or f"found_{number:02d}"
+            # Two anchors with the same best words are told apart by their number.
+            names.append(f"{name}_{number:02d}" if name in names else name)
+        self.names_ = names
+
+    def _check(
+        self, names: list[str], vectors: NDArray[Any], groups: NDArray[Any], width: int
+    ) -> None:
         if vectors.ndim != 2 or vectors.shape[1] != width:
             raise ValueError(
                 f"AnchorSimilarity: anchors have shape {vectors.shape}, vectors are {width} wide"
             )
+        if not len(vectors):
+            raise ValueError("AnchorSimilarity: anchors is empty; give at least one concept")
         if not np.isfinite(vectors).all() or not np.abs(vectors).sum(axis=1).all():
             raise ValueError("AnchorSimilarity: an anchor is a zero vector or not finite")
-        if len(names) != len(vectors):
-            raise ValueError(f"AnchorSimilarity: {len(names)} names for {len(vectors)} anchors")
+        anchors = int(groups.max()) + 1
+        if len(names) != anchors:
+            raise ValueError(f"AnchorSimilarity: {len(names)} names for {anchors} anchors")
         short = [identifier(str(name)) for name in names]
         if twice := sorted({name for name in short if short.count(name) > 1 or not name}):
             raise ValueError(
                 f"AnchorSimilarity: anchors {twice} have the same name once turned into a feature "
                 "name; name them apart"
             )
+        self._check_apart(names, unit_rows(vectors), groups)
+
+    def _check_apart(
+        self, names: list[str], units: NDArray[np.float64], groups: NDArray[Any]
+    ) -> None:
+        """Refuse two concepts that are the same vector: their features would be one."""
+        _, first, inverse = np.unique(
+            units.round(6), axis=0, return_index=True, return_inverse=True
+        )
+        same = first[np.asarray(inverse).reshape(-1)]
+        for phrase, other in enumerate(same.tolist()):
+            if groups[phrase] != groups[other]:
+                raise ValueError(
+                    f"AnchorSimilarity: anchors {names[groups[other]]!r} and "
+                    f"{names[groups[phrase]]!r} share a vector; remove one, or give it other "
+                    "phrases"
+                )
+
+    def _measure_background(self, chunks: Callable[[], Iterable[Vectors]]) -> None:
+        """Keep mean and spread of the training rows' similarities."""
+        rows, total = 0, np.zeros(len(self.names_))
+        for chunk in chunks():
+            rows, total = rows + len(chunk), total + self._similarities(chunk).sum(axis=0)
+        mean, squares = total / rows, np.zeros(len(self.names_))
+        for chunk in chunks():
+            squares += np.square(self._similarities(chunk) - mean).sum(axis=0)
+        spread = np.sqrt(squares / rows)
+        self.background_mean_ = mean
+        self.background_scale_ = np.where(spread > 1e-6, spread, 1.0)
+
+    def _similarities(self, X: Vectors) -> NDArray[np.float64]:
+        found = np.clip(product(unit_rows(X), self.anchors_.T), -1.0, 1.0)
+        if len(self.names_) == len(self.anchors_):
+            return found
+        starts = np.flatnonzero(np.diff(self.groups_, prepend=-1))
+        best: NDArray[np.float64] = np.maximum.reduceat(found, starts, axis=1)
+        return best
 
     def _transform(self, X: Vectors) -> NDArray[np.float64]:
-        return np.clip(product(unit_rows(X), self.anchors_.T), -1.0, 1.0)
+        return (self._similarities(X) - self.background_mean_) / self.background_scale_
 
     def _names(self) -> list[str]:
         return [f"similarity_{name}" for name in self.names_]

@@ -1,27 +1,48 @@
-"""Trick 7: products of reduced dimensions."""
+"""Trick 7: products of reduced dimensions, selected before they explode."""
 
+import warnings
 from math import comb
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
-from embfeast.tricks.embedding_reducer import principal_axes
+from embfeast.tricks.moments import axes_of, axes_of_rows, moments
 from embfeast.tricks.rowwise import product
-from embfeast.tricks.trick import Trick, Vectors, check_number
+from embfeast.tricks.selection import Criterion, best_columns
+from embfeast.tricks.trick import Trick, Vectors, check_choice, check_number
+
+Method = Literal["polynomial", "count_sketch", "nystroem"]
+METHODS = ("polynomial", "count_sketch", "nystroem")
+CRITERIA = ("variance", "mutual_information", "l1")
 
 
 class FeatureSynthesizer(Trick):
-    """Reduce, standardise, then add all squares and products of two.
+    """Reduce, standardise, add products of two columns, and keep those that matter.
 
     Parameters
     ----------
     n_components : int or None, default 8
         Reduce by PCA to this many first; None takes the columns as they are, which is right for
         an input that is reduced already.
+    method : {"polynomial", "count_sketch", "nystroem"}, default "polynomial"
+        All squares and products of two; or, for more columns than can be multiplied out, `width`
+        random features: a count sketch of all products, or similarities to `width` landmark texts
+        under a Gaussian kernel.
     interaction_only : bool, default False
         Leave out squares.
+    select : {"variance", "mutual_information", "l1"}, optional
+        Keep the best columns alone, by their variance, their mutual information with the labels,
+        or the order in which they enter an L1-penalised linear model of the labels.
+    n_selected : int or {"cv"}, default 64
+        Columns kept. ``"cv"``: the fewest whose cross-validated score is within one standard
+        error of the best; needs labels.
+    width : int, default 256
+        Random features, for the two random methods.
     max_features : int, default 1024
         Refuse to make more columns than this, before any memory is spent.
+    random_state : int, default 0
 
     Attributes
     ----------
@@ -30,11 +51,30 @@ class FeatureSynthesizer(Trick):
         Empty without a reduction.
     centre_, scale_ : ndarray of shape (components,), float64
         Of the reduced columns; a constant one is left unscaled.
+    selected_ : ndarray of shape (features,), int64
+        Columns kept, of all that the method makes.
+    hashes_ : ndarray of shape (2, components), int64
+        Count sketch: the bucket of each column; empty otherwise.
+    hash_signs_ : ndarray of shape (2, components), float64
+    landmarks_ : ndarray of shape (width, components), float64
+        Nystroem; empty otherwise.
+    normalization_ : ndarray of shape (width, width), float64
 
     Notes
     -----
     From k columns degree 2 makes k + k(k+1)/2: 27 from 6, 230 from 20. Standardised columns keep
-    the products at one size, so that one penalty suits all.
+    the products at one size, so that one penalty suits all. A row has the same bits alone and in
+    any batch.
+
+    Labels choose columns, so they must be known before the cutoff like the texts: give those of
+    training rows alone. Rows whose label is missing are left out of the choice.
+
+    References
+    ----------
+    .. [1] Pham, N. and Pagh, R., "Fast and scalable polynomial kernels via explicit feature maps",
+       KDD 2013.
+    .. [2] Williams, C. and Seeger, M., "Using the Nyström method to speed up kernel machines",
+       NIPS 2000.
 
     Examples
     --------
@@ -50,24 +90,91 @@ class FeatureSynthesizer(Trick):
         self,
         n_components: int | None = 8,
         *,
+        method: Method = "polynomial",
         interaction_only: bool = False,
+        select: Criterion | None = None,
+        n_selected: int | Literal["cv"] = 64,
+        width: int = 256,
         max_features: int = 1024,
+        random_state: int = 0,
     ) -> None:
         self.n_components = n_components
+        self.method = method
         self.interaction_only = interaction_only
+        self.select = select
+        self.n_selected = n_selected
+        self.width = width
         self.max_features = max_features
+        self.random_state = random_state
 
-    def _fit(self, X: Vectors) -> None:
+    def _fit(self, X: Vectors, y: Any) -> None:
+        self._check_settings(y)
+        count = X.shape[1]
+        if self.n_components is not None:
+            count = min(self.n_components, *X.shape)
+            if count < self.n_components:
+                warnings.warn(
+                    f"FeatureSynthesizer: {self.n_components} components asked, but {X.shape[0]} "
+                    f"rows of {X.shape[1]} columns have at most {count}",
+                    stacklevel=3,
+                )
+        self._check_width(count)
+        self._fit_columns(X, count)
+        columns = self._columns(X)
+        self._fit_random_features(columns)
+        self.selected_ = np.arange(self._made(count), dtype=np.int64)
+        if self.select is not None:
+            self.selected_ = best_columns(
+                self._synthesize(columns), y, self.select, self.n_selected, self.random_state
+            )
+
+    def _check_settings(self, y: Any) -> None:
+        check_choice(self, "method", METHODS)
         check_number(self, "max_features", 1)
+        check_number(self, "width", 1)
         if self.n_components is not None:
             check_number(self, "n_components", 1)
-        count = X.shape[1] if self.n_components is None else min(self.n_components, *X.shape)
-        self._check_width(count)
+        if self.select is not None:
+            check_choice(self, "select", CRITERIA)
+        if isinstance(self.n_selected, str):
+            check_choice(self, "n_selected", ("a number", "cv"))
+        else:
+            check_number(self, "n_selected", 1)
+        needs_labels = self.select in ("mutual_information", "l1") or (
+            self.select is not None and self.n_selected == "cv"
+        )
+        if needs_labels and y is None:
+            raise ValueError(
+                f"FeatureSynthesizer: select={self.select!r} with n_selected={self.n_selected!r} "
+                "requires y to be passed, but the target y is None: give labels, or "
+                "select='variance' with a number"
+            )
+
+    def _check_width(self, count: int) -> None:
+        width = self._made(count)
+        if width > self.max_features:
+            raise ValueError(
+                f"FeatureSynthesizer: {count} columns give {width} features, more than "
+                f"max_features={self.max_features}; lower n_components or width, take "
+                "method='count_sketch', or raise max_features"
+            )
+
+    def _made(self, count: int) -> int:
+        """Return how many features come from this many columns, before selection."""
+        if self.method != "polynomial":
+            return count + int(self.width)
+        return count + comb(count, 2) + (0 if self.interaction_only else count)
+
+    def _fit_columns(self, X: Vectors, count: int) -> None:
         rows = X.astype(np.float64)
         self.mean_ = rows.mean(axis=0)
         self.components_ = np.empty((0, X.shape[1]))
         if self.n_components is not None:
-            self.components_, _ = principal_axes(rows - self.mean_, count)
+            if len(X) > 2 * X.shape[1]:
+                axes, _ = axes_of(moments(lambda: [rows]).scatter)
+            else:
+                axes, _ = axes_of_rows(rows - self.mean_)
+            self.components_ = np.ascontiguousarray(axes[:count])
         reduced = self._reduce(X)
         self.centre_ = reduced.mean(axis=0)
         spread = reduced.std(axis=0)
@@ -75,13 +182,29 @@ class FeatureSynthesizer(Trick):
         floor = 1e-6 * max(float(spread.max()), 1e-12)
         self.scale_ = np.where(spread > floor, spread, 1.0)
 
-    def _check_width(self, count: int) -> None:
-        width = count + comb(count, 2) + (0 if self.interaction_only else count)
-        if width > self.max_features:
-            raise ValueError(
-                f"FeatureSynthesizer: {count} columns give {width} features, more than "
-                f"max_features={self.max_features}; lower n_components or raise max_features"
-            )
+    def _fit_random_features(self, columns: NDArray[np.float64]) -> None:
+        count = columns.shape[1]
+        rng = np.random.default_rng(self.random_state)
+        self.hashes_ = np.empty((2, 0), dtype=np.int64)
+        self.hash_signs_ = np.empty((2, 0))
+        self.landmarks_ = np.empty((0, count))
+        self.normalization_ = np.empty((0, 0))
+        if self.method == "count_sketch":
+            self.hashes_ = rng.integers(self.width, size=(2, count))
+            self.hash_signs_ = rng.choice([-1.0, 1.0], size=(2, count))
+        elif self.method == "nystroem":
+            if len(columns) < self.width:
+                raise ValueError(
+                    f"FeatureSynthesizer: {self.width} landmarks asked of {len(columns)} rows; "
+                    "lower width or fit on more rows"
+                )
+            drawn = np.sort(rng.choice(len(columns), size=int(self.width), replace=False))
+            self.landmarks_ = columns[drawn]
+            kernel = self._kernel(self.landmarks_)
+            axes, values = axes_of(kernel)
+            # Landmarks that say the same make empty directions, which must not blow up.
+            inverse = np.where(values > 1e-9 * values[0], values, np.inf) ** -0.5
+            self.normalization_ = (axes.T * inverse) @ axes
 
     def _reduce(self, X: Vectors) -> NDArray[np.float64]:
         if not len(self.components_):
@@ -89,18 +212,58 @@ class FeatureSynthesizer(Trick):
             return centred
         return product(X - self.mean_, self.components_.T)
 
-    def _transform(self, X: Vectors) -> NDArray[np.float64]:
-        columns = (self._reduce(X) - self.centre_) / self.scale_
+    def _columns(self, X: Vectors) -> NDArray[np.float64]:
+        return np.asarray((self._reduce(X) - self.centre_) / self.scale_)
+
+    def _synthesize(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return all features that the method makes of standardised columns."""
+        if self.method == "count_sketch":
+            return np.hstack([columns, self._sketch(columns)])
+        if self.method == "nystroem":
+            return np.hstack([columns, product(self._kernel(columns), self.normalization_)])
         left, right = self._pairs()
         return np.hstack([columns, columns[:, left] * columns[:, right]])
+
+    def _transform(self, X: Vectors) -> NDArray[np.float64]:
+        columns = self._columns(X)
+        if self.method != "polynomial":
+            return self._synthesize(columns)[:, self.selected_]
+        # Only the products that were kept are computed.
+        count = columns.shape[1]
+        left, right = self._pairs()
+        kept = self.selected_[self.selected_ >= count] - count
+        plain = columns[:, self.selected_[self.selected_ < count]]
+        return np.hstack([plain, columns[:, left[kept]] * columns[:, right[kept]]])
+
+    def _sketch(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the count sketch of each row's products: the convolution of two sketches."""
+        width = int(self.width)
+        spread = np.zeros((columns.shape[1], width))
+        spread[np.arange(columns.shape[1]), self.hashes_[1]] = self.hash_signs_[1]
+        second = product(columns, spread)
+        result = np.zeros((len(columns), width))
+        for column, (bucket, sign) in enumerate(
+            zip(self.hashes_[0], self.hash_signs_[0], strict=True)
+        ):
+            result += sign * columns[:, column, None] * np.roll(second, bucket, axis=1)
+        return result
+
+    def _kernel(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
+        squares = cdist(columns, self.landmarks_, "sqeuclidean")
+        return np.asarray(np.exp(-squares / (2 * columns.shape[1])))
 
     def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return np.triu_indices(len(self.scale_), k=1 if self.interaction_only else 0)
 
     def _names(self) -> list[str]:
         plain = [f"component_{i:02d}" for i in range(len(self.scale_))]
-        products = [
-            f"{plain[a]}_squared" if a == b else f"{plain[a]}_x_{plain[b]}"
-            for a, b in zip(*self._pairs(), strict=True)
-        ]
-        return plain + products
+        if self.method == "polynomial":
+            made = [
+                f"{plain[a]}_squared" if a == b else f"{plain[a]}_x_{plain[b]}"
+                for a, b in zip(*self._pairs(), strict=True)
+            ]
+        else:
+            word = "sketch" if self.method == "count_sketch" else "landmark"
+            made = [f"{word}_{i:03d}" for i in range(int(self.width))]
+        names = plain + made
+        return [names[i] for i in self.selected_]

@@ -1,6 +1,7 @@
 """What all tricks have in common: how rows are checked, and how features are named."""
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -14,9 +15,9 @@ Vectors = NDArray[np.float32]
 class Trick(TransformerMixin, BaseEstimator):
     """A scikit-learn transformer from float32 vectors to float32 features.
 
-    A subclass writes `_fit(X)` and `_transform(X)` and names its outputs in `_names()`. Its fitted
-    attributes are arrays, numbers, strings, or lists and dicts of those: the recipe saves them as
-    they are.
+    A subclass writes `_fit(X, y)` and `_transform(X)` and names its outputs in `_names()`; one that
+    can be fitted in passes over chunks writes `_fit_chunks(chunks)` too. Its fitted attributes are
+    arrays, numbers, strings, or lists and dicts of those: the recipe saves them as they are.
     """
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -26,15 +27,49 @@ class Trick(TransformerMixin, BaseEstimator):
         ----------
         X : array-like of shape (n, dim)
             Converted to float32. Missing and infinite numbers are refused.
-        y : ignored
+        y : array-like of shape (n,), optional
+            Labels, for a selection that asks for them; ignored otherwise.
 
         Returns
         -------
         self
         """
         X = validate_data(self, X, dtype=np.float32, reset=True)
-        self._fit(X)
+        self._fit(X, y)
         return self
+
+    def fit_chunks(self, chunks: Callable[[], Iterable[Any]]) -> Self:
+        """Fit on more rows than memory holds, in passes over chunks.
+
+        Parameters
+        ----------
+        chunks : callable
+            Starts a pass: returns an iterable of array-likes of shape (n, dim), the same rows at
+            every call. Called once to a few times.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            This trick, with these settings, has to see all rows at once; or there are none.
+        """
+        if type(self)._fit_chunks is Trick._fit_chunks:
+            raise ValueError(
+                f"{type(self).__name__} cannot be fitted in chunks; fit on a sample of the rows"
+            )
+        self._fit_chunks(lambda: self._checked(chunks()))
+        return self
+
+    def _checked(self, chunks: Iterable[Any]) -> Iterator[Vectors]:
+        first = True
+        for chunk in chunks:
+            yield validate_data(self, chunk, dtype=np.float32, reset=first)
+            first = False
+        if first:
+            raise ValueError(f"{type(self).__name__}: there are no rows to fit on")
 
     def transform(self, X: Any) -> Vectors:
         """Return the features of vectors; a row's bits do not depend on the rows beside it.
@@ -61,7 +96,10 @@ class Trick(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return np.asarray(self._names(), dtype=object)
 
-    def _fit(self, X: Vectors) -> None:
+    def _fit(self, X: Vectors, y: Any) -> None:
+        raise NotImplementedError
+
+    def _fit_chunks(self, chunks: Callable[[], Iterable[Vectors]]) -> None:
         raise NotImplementedError
 
     def _transform(self, X: Vectors) -> NDArray[Any]:
@@ -81,6 +119,25 @@ def check_choice(trick: object, setting: str, valid: tuple[str, ...]) -> None:
         )
 
 
+def chosen(trick: object, setting: str, valid: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a setting that is one name or several as a tuple, each checked.
+
+    Raises
+    ------
+    ValueError
+        It is empty, or names something that is not valid: the message lists what is.
+    """
+    value = getattr(trick, setting)
+    names = (value,) if isinstance(value, str) else tuple(value)
+    unknown = [name for name in names if name not in valid]
+    if not names or unknown or len(set(names)) < len(names):
+        wrong = f"has {unknown}" if unknown else "names one twice" if names else "has nothing"
+        raise ValueError(
+            f"{type(trick).__name__}: {setting}={value!r} {wrong}; choose from {', '.join(valid)}"
+        )
+    return names
+
+
 def check_number(trick: object, setting: str, least: float, most: float = np.inf) -> None:
     """Raise ValueError, naming the range, unless a setting is a number inside it."""
     value = getattr(trick, setting)
@@ -90,16 +147,6 @@ def check_number(trick: object, setting: str, least: float, most: float = np.inf
         raise ValueError(
             f"{type(trick).__name__}: {setting}={value!r} is not valid; give a number {bound}"
         )
-
-
-def fix_signs(axes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn each axis (row) so that its largest loading is positive.
-
-    An axis is only known up to its sign, which differs between libraries and machines.
-    """
-    rows = np.arange(len(axes))
-    turned: NDArray[np.float64] = axes * np.sign(axes[rows, np.abs(axes).argmax(axis=1)])[:, None]
-    return turned
 
 
 def identifier(name: str) -> str:

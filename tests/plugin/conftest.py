@@ -76,14 +76,22 @@ class Repo:
         save_version(self.recipes, fitted)
         return fitted
 
-    def config(self) -> RepoConfig:
+    def config(self, **engine) -> RepoConfig:
         return RepoConfig(
             project="reviews",
             provider="embfeast.plugin.EmbeddingProvider",
-            registry=str(self.path / "data" / "registry.db"),
+            registry={
+                "path": str(self.path / "data" / "registry.db"),
+                "registry_store_type": "embfeast.plugin.AtomicFileRegistryStore",
+                "serve_features_while_materializing": True,
+            },
             online_store={"type": "sqlite", "path": str(self.path / "data" / "online.db")},
             offline_store={"type": "embfeast.plugin.DuckDBOfflineStore"},
-            batch_engine={"type": "embfeast.plugin.EmbeddingComputeEngine", "chunk_rows": 5},
+            batch_engine={
+                "type": "embfeast.plugin.EmbeddingComputeEngine",
+                "chunk_rows": 5,
+                **engine,
+            },
             entity_key_serialization_version=3,
             repo_path=self.path,
         )

@@ -33,7 +33,7 @@ def stored_rows(rng, rows=300):
 def open_store(path, offline, ttl=None):
     source = FileSource(
         name="drives",
-        path="drives.parquet",
+        path=str(path / "drives.parquet"),  # Feast's duckdb store reads relative ones from the cwd
         timestamp_field="at",
         created_timestamp_column="known",
     )

@@ -42,6 +42,7 @@ def test_the_table_follows_from_the_view_also_when_read_back(made):
     ]
 
 
+@pytest.mark.filterwarnings("ignore:EmbeddingReducer")
 def test_the_same_recipe_makes_equal_views_and_a_refit_other_ones(made):
     repo, fitted, views = made
     again = feature_views(fitted, source=repo.source, entity=repo.review, owner="me")

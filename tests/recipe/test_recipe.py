@@ -89,6 +89,7 @@ def test_given_pairs_are_used_and_later_ones_left_out(recipe, texts):
     assert first.digest == second.digest != default.digest
 
 
+@pytest.mark.filterwarnings("ignore:EmbeddingReducer")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -122,3 +123,65 @@ def test_an_encoder_of_another_model_is_refused(recipe, texts, tmp_path):
     (copy / "modules.json").unlink()
     with pytest.raises(EmbfeastError, match="is not the recipe's"):
         recipe.fit(texts, encoder=Encoder(str(copy)))
+
+
+def test_labels_choose_features_and_count_in_the_digest(texts):
+    settings = {
+        "tricks": {"p": {"trick": "feature_synthesizer", "n_components": 3, "select": "l1",
+                         "n_selected": 2}}
+    }  # fmt: skip
+    recipe = Recipe(settings)
+    labels = ["ab"[i % 2] for i in range(len(texts))]
+    fitted = recipe.fit(texts, labels=labels)
+    assert fitted.record.labels == len(texts)
+    assert len(fitted.tricks["p"].selected_) == 2
+    assert recipe.fit(texts, labels=sorted(labels)).digest != fitted.digest
+    with pytest.raises(EmbfeastError, match=r"'p'.*requires y"):
+        recipe.fit(texts)
+    with pytest.raises(EmbfeastError, match="labels has 1 values"):
+        recipe.fit(texts, labels=["a"])
+
+
+def test_labels_known_only_at_or_after_as_of_change_nothing(texts):
+    recipe = Recipe(
+        {"tricks": {"p": {"trick": "feature_synthesizer", "n_components": 2, "select": "l1",
+                          "n_selected": 1}}}
+    )  # fmt: skip
+    times, as_of = days(len(texts)), DAY + pd.Timedelta(days=300)
+    labels = [("a", "b")[i % 2] for i in range(len(texts))]
+    known = [DAY] * (len(texts) - 2) + [as_of, as_of + pd.Timedelta(days=1)]
+    digests = {
+        recipe.fit(
+            texts,
+            timestamps=times,
+            as_of=as_of,
+            labels=[*labels[:-2], *late],
+            label_timestamps=known,
+        ).digest
+        for late in (("a", "b"), ("b", "a"), (None, "new"))
+    }
+    assert len(digests) == 1
+
+
+def test_a_missing_text_after_as_of_changes_nothing(recipe, texts):
+    as_of = DAY + pd.Timedelta(days=6)
+    whole = recipe.fit(texts, timestamps=days(len(texts)), as_of=as_of)
+    gone = recipe.fit([*texts[:-1], None], timestamps=days(len(texts)), as_of=as_of)
+    assert gone.digest == whole.digest
+
+
+def test_clusters_keep_their_numbers_when_the_previous_fit_is_given():
+    recipe = Recipe({"tricks": {"near": {"trick": "cluster_features", "n_clusters": 3}}})
+    bills = [f"my invoice number {i} is wrong" for i in range(9)]
+    parcels = [f"my parcel {i} has not arrived" for i in range(6)]
+    logins = [f"I cannot log in, error {i}" for i in range(3)]
+    first = recipe.fit(bills + parcels + logins)
+    # The smallest cluster is now the largest: without the earlier fit its number would be 0.
+    more = [f"I cannot log in, error {i}" for i in range(30)]
+    again = recipe.fit(bills[:4] + parcels + more, previous=first)
+    assert again.record.previous == first.digest
+    told = [bills[0], parcels[0], logins[0]]
+    assert first.transform(told)["cluster"].to_pylist() == [0, 1, 2]
+    assert again.transform(told)["cluster"].to_pylist() == [0, 1, 2]
+    anew = recipe.fit(bills[:4] + parcels + more)
+    assert anew.transform(told)["cluster"].to_pylist() == [2, 1, 0]

@@ -47,8 +47,68 @@ def test_too_many_components_are_capped_with_a_warning(X):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"method": "lda"}, "pca, truncated_svd"), ({"n_components": 0}, "number of at least 1")],
+    [
+        ({"method": "lda"}, "pca, truncated_svd"),
+        ({"n_components": 0}, "number of at least 1"),
+        ({"n_components": 1.5, "method": "umap"}, "whole number"),
+        ({"n_components": "knee"}, "elbow, parallel"),
+    ],
 )
 def test_wrong_settings_list_the_valid_ones(X, settings, message):
     with pytest.raises(ValueError, match=message):
         EmbeddingReducer(**settings).fit(X)
+
+
+def test_a_share_of_variance_keeps_as_few_components_as_explain_it(X):
+    reducer = EmbeddingReducer(0.9).fit(X)
+    kept = len(reducer.components_)
+    assert reducer.variance_curve_[kept - 1] >= 0.9 > reducer.variance_curve_[kept - 2]
+    assert np.isclose(reducer.explained_variance_ratio_.sum(), reducer.variance_curve_[kept - 1])
+
+
+@pytest.mark.parametrize("rule", ["elbow", "parallel"])
+@pytest.mark.parametrize("rows", [60, 600])
+def test_a_rule_finds_the_directions_that_were_planted(rule, rows):
+    rng = np.random.default_rng(5)
+    planted = rng.normal(size=(rows, 4)) * 8 @ rng.normal(size=(4, 40))
+    noisy = planted + rng.normal(size=(rows, 40))
+    assert len(EmbeddingReducer(rule).fit(noisy).components_) == 4
+
+
+@pytest.mark.parametrize("method", ["pca", "truncated_svd"])
+def test_the_variance_curve_rises_to_one(X, method):
+    curve = EmbeddingReducer(3, method=method).fit(X).variance_curve_
+    assert len(curve) == 384
+    assert (np.diff(curve) >= -1e-12).all()
+    assert curve[-1] == pytest.approx(1.0)
+
+
+def test_components_are_rescaled_only_when_asked(X):
+    plain, scaled = EmbeddingReducer(5).fit(X), EmbeddingReducer(5, scale=True).fit(X)
+    assert plain.transform(X).std(axis=0)[0] < 0.5
+    np.testing.assert_allclose(scaled.transform(X).std(axis=0), 1, rtol=1e-4)
+    assert scaled.reconstruction_error(X) == pytest.approx(plain.reconstruction_error(X), abs=1e-6)
+
+
+def test_neighbour_overlap_grows_with_the_components(X):
+    kept = [EmbeddingReducer(k).fit(X).neighbour_overlap(X) for k in (2, 64, 384)]
+    assert kept[0] < kept[1] < kept[2]
+    assert kept[2] > 0.99
+
+
+@pytest.mark.slow
+def test_umap_is_savable_deterministic_and_warns_that_new_points_are_approximate(X):
+    pytest.importorskip("umap")
+    with pytest.warns(UserWarning, match="approximately"):
+        reducer = EmbeddingReducer(2, method="umap").fit(X[:120])
+    made = reducer.transform(X[:140])
+    np.testing.assert_allclose(made[:120], reducer.positions_, atol=1e-5)
+    assert np.array_equal(reducer.transform(X[130:131])[0], made[130])
+    with pytest.raises(ValueError, match="no inverse"):
+        reducer.inverse_transform(made)
+
+
+def test_identical_rows_reduce_to_zero(X):
+    with pytest.warns(UserWarning, match="at most 5"):
+        made = EmbeddingReducer(8).fit(np.repeat(X[:1], 5, axis=0)).transform(X[:1])
+    np.testing.assert_allclose(made, 0, atol=1e-6)

@@ -1,6 +1,8 @@
 """What holds for every trick on vectors."""
 
+import hashlib
 import json
+import pickle
 import subprocess
 import sys
 import warnings
@@ -17,33 +19,105 @@ from embfeast.tricks import (
     EmbeddingReducer,
     FeatureSynthesizer,
     PairInteraction,
+    TokenPooler,
     Whitener,
 )
 from embfeast.tricks.trick import identifier
 
 TRICKS = [
     AnchorSimilarity(5),
+    AnchorSimilarity(5, contrast=True),
     EmbeddingReducer(16),
     EmbeddingReducer(16, method="truncated_svd"),
+    EmbeddingReducer(0.5, scale=True),
+    EmbeddingReducer("parallel"),
     ClusterFeatures(4),
+    ClusterFeatures("elbow", outputs=("membership", "margin", "novelty")),
     ClusterFeatures(method="dbscan", eps=1.1),
+    ClusterFeatures(method="hdbscan", min_cluster_size=20),
     PairInteraction(),
     PairInteraction(n_components=8),
-    PairInteraction(order_free=True),
+    PairInteraction(("cosine", "manhattan"), order_free=True),
     Whitener(),
     Whitener("pca", n_components=32, strength=1.0),
+    Whitener(shrinkage="auto", drop_top=2),
     FeatureSynthesizer(6),
+    FeatureSynthesizer(6, select="variance", n_selected=9),
+    FeatureSynthesizer(6, method="count_sketch", width=32),
+    FeatureSynthesizer(6, method="nystroem", width=32),
 ]
+
+# Checks that cannot apply, each with the reason.
+NEEDS_TEXTS = "the check fits numbers or several columns; a pooler takes one column of texts"
+ODD_WIDTH = "the check's data has an odd number of columns, which is no pair"
+
+
+def checks_that_cannot_apply(estimator):
+    if isinstance(estimator, PairInteraction):
+        names = [
+            "check_dict_unchanged",
+            "check_dont_overwrite_parameters",
+            "check_estimators_dtypes",
+            "check_estimators_nan_inf",
+            "check_estimators_pickle",
+            "check_f_contiguous_array_estimator",
+            "check_fit2d_1feature",
+            "check_fit2d_predict1d",
+            "check_fit_score_takes_y",
+            "check_methods_sample_order_invariance",
+            "check_methods_subset_invariance",
+            "check_pipeline_consistency",
+            "check_transformer_data_not_an_array",
+            "check_transformer_general",
+            "check_transformer_preserve_dtypes",
+        ]
+        return dict.fromkeys(names, ODD_WIDTH)
+    if isinstance(estimator, TokenPooler):
+        names = [
+            "check_complex_data",
+            "check_dict_unchanged",
+            "check_dont_overwrite_parameters",
+            "check_dtype_object",
+            "check_estimators_dtypes",
+            "check_estimators_empty_data_messages",
+            "check_estimators_fit_returns_self",
+            "check_estimators_nan_inf",
+            "check_estimators_overwrite_params",
+            "check_estimators_pickle",
+            "check_f_contiguous_array_estimator",
+            "check_fit1d",
+            "check_fit2d_1sample",
+            "check_fit2d_predict1d",
+            "check_fit_check_is_fitted",
+            "check_fit_idempotent",
+            "check_fit_score_takes_y",
+            "check_methods_sample_order_invariance",
+            "check_methods_subset_invariance",
+            "check_n_features_in",
+            "check_n_features_in_after_fitting",
+            "check_pipeline_consistency",
+            "check_positive_only_tag_during_fit",
+            "check_readonly_memmap_input",
+            "check_transformer_data_not_an_array",
+            "check_transformer_general",
+            "check_transformer_preserve_dtypes",
+        ]
+        return dict.fromkeys(names, NEEDS_TEXTS)
+    return {}
 
 
 @parametrize_with_checks(
     [
         AnchorSimilarity(1),
         EmbeddingReducer(2),
-        ClusterFeatures(2),
+        EmbeddingReducer(0.9, method="truncated_svd"),
+        ClusterFeatures(2, outputs=("label", "distances", "membership", "margin", "novelty")),
+        PairInteraction(),
+        TokenPooler(),
         Whitener(),
         FeatureSynthesizer(2),
-    ]
+    ],
+    expected_failed_checks=checks_that_cannot_apply,
 )
 def test_scikit_learn_estimator_checks(estimator, check):
     with warnings.catch_warnings():
@@ -119,3 +193,123 @@ def test_tricks_chain_in_a_pipeline(X):
 
 def test_names_become_identifiers():
     assert identifier(" Login / Password?! ") == "login_password"
+
+
+CHUNKED = [
+    AnchorSimilarity(6),
+    AnchorSimilarity({"late": "the parcel is late"}, contrast=True),
+    EmbeddingReducer(16),
+    EmbeddingReducer(16, method="truncated_svd"),
+    EmbeddingReducer(0.8, scale=True),
+    Whitener(),
+    Whitener("pca", shrinkage="auto", n_components=20),
+    ClusterFeatures(6, outputs=("label", "distances", "novelty")),
+]
+
+
+@pytest.mark.parametrize("trick", CHUNKED, ids=lambda t: repr(t)[:60])
+def test_a_fit_in_chunks_agrees_with_the_fit_of_the_whole(trick):
+    # Clusters far apart: KMeans then has one answer.
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(6, 384))
+    X = centres[rng.integers(6, size=900)] + 0.1 * rng.normal(size=(900, 384))
+    X = X.astype(np.float32)
+    whole, chunked = clone(trick).fit(X), clone(trick).fit_chunks(lambda: np.array_split(X, 4))
+    assert chunked.n_features_in_ == 384
+    a, b = whole.transform(X), chunked.transform(X)
+    if isinstance(trick, AnchorSimilarity):  # found in another order
+        a, b = np.sort(a, axis=1), np.sort(b, axis=1)
+    np.testing.assert_allclose(a, b, atol=1e-3 if "distances" in repr(trick) else 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("trick", "message"),
+    [
+        (PairInteraction(), "PairInteraction cannot be fitted in chunks"),
+        (EmbeddingReducer(method="umap"), "UMAP cannot be fitted in chunks"),
+        (ClusterFeatures("elbow"), "only KMeans with a given number"),
+    ],
+)
+def test_what_needs_all_rows_at_once_says_so(trick, message, X):
+    with pytest.raises(ValueError, match=message):
+        trick.fit_chunks(lambda: [X])
+    with pytest.raises(ValueError, match="no rows to fit on"):
+        Whitener().fit_chunks(lambda: [])
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_not_finite_are_refused(trick, X, wrong):
+    damaged = X.copy()
+    damaged[3, 5] = wrong
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        trick.fit(damaged)
+    trick.fit(X)
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        trick.transform(damaged)
+
+
+def test_another_width_and_sparse_input_are_refused(trick, X):
+    from scipy.sparse import csr_matrix
+
+    trick.fit(X)
+    with pytest.raises(ValueError, match="384 features"):
+        trick.transform(X[:, :100])
+    with pytest.raises(TypeError, match=r"[Ss]parse"):
+        trick.transform(csr_matrix(X[:5]))
+
+
+def test_zero_vectors_and_float64_are_defined(trick, X):
+    trick.fit(X)
+    made = trick.transform(np.zeros((2, 384)))
+    assert np.isfinite(made).all()
+    assert np.array_equal(trick.transform(X[:5].astype(np.float64)), trick.transform(X[:5]))
+
+
+ONE_ROW_IS_ENOUGH = (
+    EmbeddingReducer(1),
+    Whitener(),
+    FeatureSynthesizer(1),
+    AnchorSimilarity(1),
+    ClusterFeatures(1),
+    PairInteraction(),
+    PairInteraction(n_components=1),
+)
+
+
+@pytest.mark.parametrize("trick", ONE_ROW_IS_ENOUGH, ids=lambda t: repr(t)[:60])
+@pytest.mark.parametrize("rows", [1, 7])
+def test_one_row_or_identical_rows_give_a_finite_result(trick, rows, X):
+    made = clone(trick).fit(np.repeat(X[:1], rows, axis=0)).transform(X[:3])
+    assert np.isfinite(made).all()
+    assert np.abs(made).max() < 1e3
+
+
+def test_a_fitted_trick_travels_to_another_process(X, tmp_path):
+    np.save(tmp_path / "X.npy", X[:40])
+    for number, trick in enumerate((Whitener(), ClusterFeatures(3), FeatureSynthesizer(3))):
+        (tmp_path / f"{number}.pickle").write_bytes(pickle.dumps(trick.fit(X)))
+    code = (
+        "import sys, pickle, hashlib, numpy as np; from pathlib import Path;"
+        "folder = Path(sys.argv[1]); X = np.load(folder / 'X.npy');"
+        "files = [folder / f'{i}.pickle' for i in range(3)];"
+        "made = [pickle.loads(f.read_bytes()).transform(X) for f in files];"
+        "print(hashlib.sha256(b''.join(m.tobytes() for m in made)).hexdigest())"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    here = [
+        t.fit(X).transform(X[:40]) for t in (Whitener(), ClusterFeatures(3), FeatureSynthesizer(3))
+    ]
+    expected = hashlib.sha256(b"".join(m.tobytes() for m in here)).hexdigest()
+    assert ran.stdout.strip() == expected
+
+
+def test_settings_are_searched_in_a_grid(X):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
+
+    y = X[:, 0] > np.median(X[:, 0])
+    chain = make_pipeline(EmbeddingReducer(4), FeatureSynthesizer(None), LogisticRegression())
+    search = GridSearchCV(chain, {"embeddingreducer__n_components": [2, 32]}, cv=2).fit(X, y)
+    assert search.best_params_ == {"embeddingreducer__n_components": 32}

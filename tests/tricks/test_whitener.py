@@ -79,3 +79,25 @@ def test_too_many_directions_are_capped_below_the_rows(X):
 def test_wrong_settings_list_the_valid_ones(X, settings, message):
     with pytest.raises(ValueError, match=message):
         Whitener(**settings).fit(X)
+
+
+def test_auto_shrinkage_is_that_of_ledoit_and_wolf(X):
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
+    centred = X.astype(np.float64) - X.mean(axis=0, dtype=np.float64)
+    expected = ledoit_wolf_shrinkage(centred, assume_centered=True)
+    assert Whitener(shrinkage="auto").fit(X).shrinkage_ == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("rows", [100, 500])
+def test_the_default_is_no_worse_than_raw_at_finding_texts_of_the_same_kind(encoder, tickets, rows):
+    texts, kinds = tickets
+    vectors = encoder.encode(texts)
+    fitted = Whitener().fit(vectors[:rows])
+    held, kinds = vectors[500:], kinds[500:]
+    precision = []
+    for made in (held, fitted.transform(held)):
+        units = made / np.linalg.norm(made, axis=1, keepdims=True)
+        near = np.argsort(-(units @ units.T), axis=1)[:, 1:6]
+        precision.append((kinds[near] == kinds[:, None]).mean())
+    assert precision[1] >= precision[0] - 0.01

@@ -1,0 +1,41 @@
+"""A registry file that appears whole or not at all."""
+
+import contextlib
+import os
+import uuid
+
+from feast.infra.registry.file import FileRegistryStore
+from feast.protos.feast.core.Registry_pb2 import Registry
+from feast.utils import _utc_now
+
+from embfeast.errors import EmbfeastError
+
+
+class AtomicFileRegistryStore(FileRegistryStore):
+    """Feast's file registry, written beside the old file and then put in its place.
+
+    Feast itself empties the file and fills it again, at every materialization: a reader in
+    between finds it corrupt, and on a full disk it stays so.
+
+    Put ``registry_store_type: embfeast.plugin.AtomicFileRegistryStore`` under ``registry`` in
+    feature_store.yaml.
+    """
+
+    def _write_registry(self, registry_proto: Registry) -> None:
+        registry_proto.version_id = str(uuid.uuid4())
+        registry_proto.last_updated.FromDatetime(_utc_now())
+        half = self._filepath.with_name(f".{self._filepath.name}.{uuid.uuid4().hex}.tmp")
+        try:
+            self._filepath.parent.mkdir(parents=True, exist_ok=True)
+            with half.open("wb") as stream:
+                stream.write(registry_proto.SerializeToString())
+                stream.flush()
+                os.fsync(stream.fileno())
+            half.replace(self._filepath)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                half.unlink()
+            raise EmbfeastError(
+                f"registry {self._filepath} cannot be written: {error.strerror or error}; the old "
+                "one is unharmed"
+            ) from error

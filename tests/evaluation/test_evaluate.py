@@ -1,0 +1,126 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from embfeast import EmbfeastError, Recipe
+from embfeast.evaluation import evaluate
+from embfeast.evaluation.sets import RAW, feature_sets, make_blocks
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def times(tickets):
+    return pd.date_range("2026-01-01", periods=len(tickets[0]), freq="h", tz="UTC")
+
+
+@pytest.fixture(scope="module")
+def found(tickets, times, recipe, cached):
+    texts, labels = tickets
+    return evaluate(texts, labels, recipe, timestamps=times, folds=5, encoder=cached)
+
+
+def test_a_set_that_loses_what_the_label_needs_harms(found):
+    assert found.measure == "accuracy"
+    assert found.row(RAW).score > 0.5
+    assert found.row("near").verdict == "harms"
+    assert found.row("raw + reduced").verdict == "no difference"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_on_labels_without_signal_nothing_helps_or_harms(tickets, noise, recipe, cached, seed):
+    found = evaluate(
+        tickets[0], noise(seed), recipe, split="stratified", train_rows=200, encoder=cached
+    )
+    assert {row.verdict for row in found.rows if row.features != RAW} == {"no difference"}
+    assert found.row(RAW).score == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_signal_that_only_products_carry_is_found(tickets, cached):
+    texts = tickets[0]
+    vectors = cached.encode(texts).astype(np.float64)
+    axes = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)[2][:2]
+    parts = (vectors - vectors.mean(axis=0)) @ axes.T
+    labels = np.where(parts[:, 0] * parts[:, 1] > 0, "same", "apart")
+    recipe = Recipe({"tricks": {"products": {"trick": "feature_synthesizer", "n_components": 2}}})
+    found = evaluate(texts, labels, recipe, split="stratified", train_rows=300, encoder=cached)
+    assert found.row("raw + products").verdict == "helps"
+
+
+def test_trees_and_neighbours_stand_beside_a_linear_model_on_raw(tickets, recipe, cached):
+    texts, labels = tickets
+    two = np.where(labels == labels[0], "it", "other")
+    found = evaluate(
+        texts,
+        two,
+        recipe,
+        split="stratified",
+        folds=2,
+        models=("trees", "neighbours"),
+        train_rows=60,
+        sets=feature_sets(recipe.settings)[:2],
+        encoder=cached,
+    )
+    assert [(row.model, row.features) for row in found.rows] == [
+        ("trees", RAW),
+        ("trees", "similarity"),
+        ("linear", RAW),
+        ("neighbours", RAW),
+        ("neighbours", "similarity"),
+        ("linear", RAW),
+    ]
+
+
+def test_numbers_are_scored_by_r2(tickets, recipe, cached):
+    texts = tickets[0]
+    lengths = cached.encode(texts)[:, 0].astype(float)
+    found = evaluate(texts, lengths, recipe, split="stratified", folds=3, encoder=cached)
+    assert found.measure == "R²"
+    assert found.row(RAW).score > 0.95
+    assert found.row("near").score < 0.9
+
+
+def test_everything_is_fitted_inside_the_fold(tickets, recipe, cached):
+    texts, labels = tickets
+    train, test = list(texts[:100]), list(texts[100:130])
+    fitted = recipe.fit(train, labels=labels[:100], encoder=cached)
+    blocks = make_blocks(fitted, train, test, seed=0)
+    other = make_blocks(fitted, train, [f"{text} changed" for text in test], seed=0)
+    assert all(np.array_equal(blocks[name][0], other[name][0]) for name in blocks)
+    assert blocks["near"][0].shape == (100, 5), "distances without the cluster's number"
+
+
+def test_markdown_and_json_say_the_same_and_the_figure_is_drawn(found, tmp_path):
+    told = json.loads(found.to_json())
+    table = found.to_markdown()
+    assert len(told["rows"]) == table.count("\n| linear |")
+    for row in told["rows"]:
+        assert f"| {row['features']} | {row['score']:.4f} |" in table
+    pytest.importorskip("matplotlib")
+    assert found.figure(tmp_path / "figure.png").stat().st_size > 5_000
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": ["x"] * 40}, "the label is 'x' in every row"),
+        ({"labels": [None] * 40}, "no row has both"),
+        ({"labels": ["x"]}, "1 labels for 40 texts"),
+        ({"timestamps": None}, "needs timestamps"),
+        ({"split": "random"}, "choose from time, stratified"),
+        ({"models": ("forest",)}, "linear, trees, neighbours"),
+        ({"folds": 1}, "at least 2"),
+        ({"labels": [str(i % 35) for i in range(40)], "models": ("trees",)}, "has 35 classes"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(tickets, times, recipe, change, message):
+    given = {
+        "labels": ["a", "b"] * 20,
+        "timestamps": times[:40],
+        "models": ("linear",),
+        "split": "time",
+    } | change
+    with pytest.raises(EmbfeastError, match=message):
+        evaluate(tickets[0][:40], given.pop("labels"), recipe, **given)

@@ -1,0 +1,63 @@
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from embfeast import EmbfeastError
+from embfeast.cli import app, main
+
+
+def test_help_says_what_there_is_and_imports_neither_feast_nor_torch():
+    code = (
+        "import sys; from embfeast.cli import main; sys.argv = ['embfeast', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "slow = ('feast', 'torch', 'sklearn', 'onnxruntime')\n"
+        "print([name for name in slow if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "verify" in ran.stdout
+    assert ran.stdout.strip().endswith("[]")
+
+
+def test_importing_the_package_imports_neither_feast_nor_torch():
+    code = "import embfeast, sys; print([n for n in ('feast', 'torch') if n in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_each_command_has_an_example_in_its_help():
+    said = CliRunner().invoke(app, ["verify", "--help"])
+    assert said.exit_code == 0
+    assert "Example: embfeast verify" in " ".join(said.output.split())
+
+
+def test_a_mistake_ends_in_one_line_and_exit_code_1(monkeypatch, capsys):
+    def fail():
+        raise EmbfeastError("what was wrong")
+
+    monkeypatch.setattr("embfeast.cli.app", fail)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1
+    assert capsys.readouterr().err == "error: what was wrong\n"
+
+
+def test_ctrl_c_ends_in_one_line_and_exit_code_130(monkeypatch, capsys):
+    def stop():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("embfeast.cli.app", stop)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 130
+    assert "stopped" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_feature_repository_is_said(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("sys.argv", ["embfeast", "verify", "--repo", str(tmp_path)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1
+    assert "feature_store.yaml" in capsys.readouterr().err
