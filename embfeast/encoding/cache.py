@@ -7,19 +7,22 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from embfeast.encoding.export import cache_folder
 
 Key = tuple[bytes, str]  # SHA-256 of the text, pooling
+WAIT = 60  # seconds for another writer
 BATCH = 500  # SQLite binds at most some 30,000 values; small batches keep locks short
+TABLE = "CREATE TABLE vectors (text BLOB, pooling TEXT, vector BLOB, PRIMARY KEY (text, pooling))"
 
 
 class EmbeddingCache:
     """Vectors by (model, pooling, SHA-256 of the text), kept in SQLite files.
 
     One file a model and backend. SQLite's write-ahead log lets several processes read while one
-    writes; writers wait for each other. Texts themselves are not kept.
+    writes; writers wait for each other at a lock file. Texts themselves are not kept.
 
     Parameters
     ----------
@@ -63,7 +66,7 @@ class EmbeddingCache:
         self, model: str, keys: Sequence[Key], dimension: int
     ) -> dict[Key, NDArray[np.float32]]:
         found: dict[Key, NDArray[np.float32]] = {}
-        with closing(self._connect(model)) as connection:
+        with closing(sqlite3.connect(self._file(model), timeout=WAIT)) as connection:
             for pooling in sorted({pooling for _, pooling in keys}):
                 texts = [text for text, of in keys if of == pooling]
                 for batch in _batches(texts):
@@ -90,24 +93,36 @@ class EmbeddingCache:
         ]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with closing(self._connect(model)) as connection, connection:
+            with (
+                FileLock(self._file(model).with_suffix(".lock"), timeout=WAIT),
+                closing(self._writer(model)) as connection,
+                connection,
+            ):
                 connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError) as error:  # a lock's timeout is an OSError
             _warn("written", self._file(model), error)
 
     def _file(self, model: str) -> Path:
         return self.folder / f"{model}.sqlite"
 
-    def _connect(self, model: str) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._file(model), timeout=60)
-        connection.execute("PRAGMA journal_mode = WAL")
+    def _writer(self, model: str) -> sqlite3.Connection:
+        file = self._file(model)
+        if not file.exists():
+            _create(file)
+        connection = sqlite3.connect(file, timeout=WAIT)
         # A crash may lose the last vectors but never damages the file; they are encoded again.
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS vectors "
-            "(text BLOB, pooling TEXT, vector BLOB, PRIMARY KEY (text, pooling))"
-        )
         return connection
+
+
+def _create(file: Path) -> None:
+    # Readers see a whole file or none: SQLite does not wait where a file is being set up.
+    new = file.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with closing(sqlite3.connect(new)) as connection, connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(TABLE)
+    new.replace(file)
 
 
 def _warn(what: str, file: Path, error: Exception) -> None:

@@ -2,6 +2,7 @@ import sqlite3
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
+import pytest
 
 from embfeast.encoding import EmbeddingCache
 
@@ -43,7 +44,8 @@ def fill(folder: str, start: int) -> int:
     return len(cache.get("model", [key(i) for i in range(start, start + 50)], 4))
 
 
-def test_four_processes_write_at_once_and_nothing_is_lost(tmp_path):
+@pytest.mark.parametrize("attempt", range(5))
+def test_four_processes_write_at_once_and_nothing_is_lost(tmp_path, attempt):
     with ProcessPoolExecutor(4) as pool:
         assert list(pool.map(fill, [str(tmp_path)] * 4, [0, 50, 100, 150])) == [50] * 4
     assert len(EmbeddingCache(tmp_path).get("model", [key(i) for i in range(200)], 4)) == 200
