@@ -29,7 +29,7 @@ from embfeast.plugin import coverage, parts
 from embfeast.plugin.compute import RunCounts, compute_chunk
 from embfeast.plugin.feature_table import ONLINE_TAG, FeatureTable, feature_table, is_ours
 from embfeast.plugin.newest import newest_rows
-from embfeast.plugin.proto_rows import proto_rows
+from embfeast.plugin.online_write import write_online
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.versions import current_digest, load_version
 
@@ -249,17 +249,7 @@ class EmbeddingComputeEngine(ComputeEngine):
         if kept_offline or not view.task.feature_view.online:
             return
         for table in newest_rows(view.folder, view.table.keys, start, end):
-            rows = proto_rows(table, view.task.feature_view)
-            try:
-                self.online_store.online_write_batch(
-                    self.repo_config, view.task.feature_view, rows, None
-                )
-            except Exception as error:  # each store raises its own kinds
-                raise EmbfeastError(
-                    f"view {view.table.view!r}: the online store "
-                    f"({type(self.online_store).__name__}) refused a write: {error}; the offline "
-                    "rows are complete, so run the same command again once it takes writes"
-                ) from error
+            write_online(self.repo_config, self.online_store, view.task.feature_view, table)
 
 
 @contextmanager

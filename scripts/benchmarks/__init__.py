@@ -1,0 +1,1 @@
+"""One module a group of benchmarks; `scripts/benchmark.py` runs them."""

@@ -1,0 +1,126 @@
+import sqlite3
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from feast import Entity, FeatureView, Field, FileSource, RepoConfig, ValueType
+from feast.infra.online_stores.sqlite import SqliteOnlineStore
+from feast.types import Array, Float32, Int64, String
+
+from embfeast.plugin import sqlite_write
+from embfeast.plugin.feature_table import MOMENT
+from embfeast.plugin.proto_rows import proto_rows
+from tests.plugin.conftest import day
+
+KEYS = {"whole": (ValueType.INT64, Int64), "word": (ValueType.STRING, String)}
+
+
+def view(*keys):
+    return FeatureView(
+        name="v",
+        entities=[Entity(name=f"e_{k}", join_keys=[k], value_type=KEYS[k][0]) for k in keys],
+        schema=[
+            *[Field(name=k, dtype=KEYS[k][1]) for k in keys],
+            Field(name="vector", dtype=Array(Float32)),
+            Field(name="cluster", dtype=Int64),
+            Field(name="distance", dtype=Float32),
+            Field(name="digest", dtype=String),
+        ],
+        source=FileSource(path="x", timestamp_field="event_timestamp"),
+    )
+
+
+def rows(rng, count=50):
+    """Rows with nulls, in two chunks, their keys in no order."""
+    vectors = [None if i == 3 else rng.normal(size=5).astype(np.float32) for i in range(count)]
+    order = rng.permutation(count)
+    table = pa.table(
+        {
+            "whole": pa.array(order - 10),
+            "word": [f"k“{i}”" for i in order],
+            "event_timestamp": pa.array([day(1 + i % 20) for i in range(count)], MOMENT),
+            "created_timestamp": pa.array(
+                [None if i == 5 else day(2 + i % 20) for i in range(count)], MOMENT
+            ),
+            "vector": pa.array(vectors, pa.list_(pa.float32())),
+            "cluster": [None if i == 7 else i % 4 - 1 for i in range(count)],
+            "distance": pa.array([None if i == 2 else i / 7 for i in range(count)], pa.float32()),
+            "digest": ["abc"] * count,
+        }
+    )
+    return pa.concat_tables([table.slice(0, 20), table.slice(20)])
+
+
+def store_of(folder, name, one):
+    config = RepoConfig(
+        project="p",
+        provider="local",
+        registry=str(folder / "r.db"),
+        online_store={"type": "sqlite", "path": str(folder / name)},
+        entity_key_serialization_version=3,
+    )
+    store = SqliteOnlineStore()
+    store.update(config, [], [one], [], [], partial=False)
+    return config, store
+
+
+def content(path):
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute("SELECT * FROM p_v ORDER BY entity_key, feature_name").fetchall()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("keys", [("whole",), ("word",), ("whole", "word")])
+def test_the_table_holds_what_feasts_own_write_puts_there_to_the_byte(tmp_path, rng, keys):
+    one, table = view(*keys), rows(rng)
+    config, store = store_of(tmp_path, "ours.db", one)
+    assert sqlite_write.can_write(config, store)
+    sqlite_write.write(config, store, one, table)
+    other, theirs = store_of(tmp_path, "theirs.db", one)
+    theirs.online_write_batch(other, one, proto_rows(table, one), None)
+    found = content(tmp_path / "ours.db")
+    assert len(found) == 50 * 4
+    assert found == content(tmp_path / "theirs.db")
+
+
+def test_a_second_write_replaces_all_values_of_its_keys_and_no_others(tmp_path, rng):
+    one, table = view("whole"), rows(rng)
+    config, store = store_of(tmp_path, "online.db", one)
+    sqlite_write.write(config, store, one, table)
+    before = content(tmp_path / "online.db")
+    nulls = pa.table(
+        {
+            name: pa.nulls(50, table.schema.field(name).type)
+            if name in ("vector", "cluster", "distance")
+            else table[name]
+            for name in table.column_names
+        }
+    ).slice(0, 30)
+    sqlite_write.write(config, store, one, nulls)
+    after = content(tmp_path / "online.db")
+    changed = {row[0] for row, old in zip(after, before, strict=True) if row != old}
+    assert len(after) == len(before)
+    assert len(changed) == 30
+
+
+def test_a_failed_write_leaves_the_table_as_it_was(tmp_path, rng, monkeypatch):
+    one, table = view("whole"), rows(rng)
+    config, store = store_of(tmp_path, "online.db", one)
+
+    def breaks(*_):
+        yield (b"k", "vector", b"", None, 1, 1)
+        raise RuntimeError("half way")
+
+    monkeypatch.setattr(sqlite_write, "_rows", breaks)
+    with pytest.raises(RuntimeError, match="half way"):
+        sqlite_write.write(config, store, one, table)
+    assert content(tmp_path / "online.db") == []
+
+
+def test_stores_with_columns_of_special_modes_are_left_to_feast(tmp_path):
+    config, store = store_of(tmp_path, "online.db", view("whole"))
+    config.online_store.vector_enabled = True
+    assert not sqlite_write.can_write(config, store)
+    assert not sqlite_write.can_write(config, object())
