@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,8 @@ from embfeast.errors import EmbfeastError
 
 Vectors = NDArray[np.float32]
 
-# A batch holds at most this many texts and this many word pieces, padding included: large enough
-# to fill the cores, small enough that a batch of long texts stays in the caches.
-BATCH_TEXTS = 64
-BATCH_PIECES = 4096
+Made = dict[Key, Vectors]
+Job = Callable[[], tuple[int, Made]]
 
 
 class Encoder:
@@ -33,7 +33,8 @@ class Encoder:
     backend : {"auto", "onnx", "torch"}, default "auto"
         ``"auto"`` takes PyTorch on a GPU and ONNX Runtime on a CPU.
     threads : int, optional
-        Threads inside one forward pass; all cores by default. Serve with one a worker.
+        Batches encoded side by side, and threads on a single text; all cores by default. Serve
+        with one a worker.
     cache : EmbeddingCache, optional
         Where vectors are looked up and kept; none by default.
 
@@ -46,7 +47,8 @@ class Encoder:
 
     Notes
     -----
-    With ONNX Runtime a text has the same bits alone and in any batch. Texts longer than the
+    Texts of one length are encoded together, so nothing is padded. With ONNX Runtime a text has
+    the same bits alone and in any batch. Texts longer than the
     model's window (256 word pieces for the default model) are cut, as sentence-transformers does.
 
     Examples
@@ -184,36 +186,72 @@ class Encoder:
         poolings: list[Pooling],
         progress: Callable[[int], Any] | None,
     ) -> dict[Key, Vectors]:
-        made: dict[Key, Vectors] = {}
         whole = self._longer_than_window(texts, rows) if any(p.windows for p in poolings) else {}
-        for row, own_pieces in whole.items():
-            for pooling, vector in self._read_whole(own_pieces, poolings):
-                made[hashes[row], pooling.key] = vector
-            if progress:
-                progress(1)
+        jobs: list[Job] = [
+            partial(self._read_whole, hashes[row], pieces, poolings)
+            for row, pieces in whole.items()
+        ]
         short = [row for row in rows if row not in whole]
         encoded = self._tokenizer.encode_batch([self._clean(texts[row]) for row in short])
         pieces = [encoding.ids for encoding in encoded]
-        for batch in _batches(pieces):
-            states = self._states([pieces[i] for i in batch], poolings)
-            for position, i in enumerate(batch):
-                for pooling in poolings:
-                    own = states[pooling.layered][position, : len(pieces[i])]
-                    vector = pooling(own, pieces[i], self._model.pooling)
-                    made[hashes[short[i]], pooling.key] = vector
+        cut = list(_batches(pieces, self._backend.batch_pieces)) if short else []
+        alone = not jobs and len(cut) == 1
+        jobs += [
+            partial(
+                self._read_batch,
+                [hashes[short[i]] for i in batch],
+                [pieces[i] for i in batch],
+                poolings,
+                alone=alone,
+            )
+            for batch in cut
+        ]
+        made: Made = {}
+        for texts_done, vectors in self._side_by_side(jobs):
+            made |= vectors
             if progress:
-                progress(len(batch))
+                progress(texts_done)
         _check_finite(made, self.model)
         if self.cache is not None:
             self.cache.put(self._cache_name, made)
         return made
 
-    def _states(self, pieces: list[list[int]], poolings: list[Pooling]) -> list[Vectors]:
+    def _side_by_side(self, jobs: list[Job]) -> Iterator[tuple[int, Made]]:
+        """Yield the results of jobs, as many at a time as the backend has workers."""
+        workers = min(self._backend.workers, len(jobs))
+        if workers < 2:
+            yield from (job() for job in jobs)
+            return
+        pool = ThreadPoolExecutor(workers)
+        try:
+            yield from pool.map(lambda job: job(), jobs)
+        finally:  # where one has failed or somebody stops us, the others need not begin
+            pool.shutdown(cancel_futures=True)
+
+    def _read_batch(
+        self,
+        hashes: list[bytes],
+        pieces: list[list[int]],
+        poolings: list[Pooling],
+        *,
+        alone: bool,
+    ) -> tuple[int, Made]:
+        states = self._states(pieces, poolings, alone=alone)
+        made = {
+            (text, pooling.key): pooling(states[pooling.layered][row], own, self._model.pooling)
+            for row, (text, own) in enumerate(zip(hashes, pieces, strict=True))
+            for pooling in poolings
+        }
+        return len(hashes), made
+
+    def _states(
+        self, pieces: list[list[int]], poolings: list[Pooling], *, alone: bool = False
+    ) -> list[Vectors]:
         """Return the last layer's states and, where a pooling asks, the last four layers' mean."""
-        ids, mask = _pad(pieces)
+        ids = np.array(pieces, dtype=np.int64)
         if any(pooling.layered for pooling in poolings):
-            return list(self._backend.layered(ids, mask))
-        return [self._backend.states(ids, mask)]
+            return list(self._backend.layered(ids))
+        return [self._backend.states(ids, alone=alone)]
 
     def _longer_than_window(self, texts: Sequence[str], rows: list[int]) -> dict[int, list[int]]:
         own = self.pieces([texts[row] for row in rows])
@@ -221,19 +259,23 @@ class Encoder:
         return {row: ids for row, ids in zip(rows, own, strict=True) if len(ids) > room}
 
     def _read_whole(
-        self, pieces: list[int], poolings: list[Pooling]
-    ) -> Iterator[tuple[Pooling, Vectors]]:
-        """Yield the poolings of a text longer than the window, its windows encoded once each."""
+        self, text: bytes, pieces: list[int], poolings: list[Pooling]
+    ) -> tuple[int, Made]:
+        """Pool a text longer than the window, its windows encoded once each."""
         windows = cut_windows(pieces, self._special, self._model.max_pieces)
-        layers: list[list[Vectors]] = [[], []]
-        for batch in _in_order(windows):
-            for kept, states in zip(layers, self._states(batch, poolings), strict=False):
-                kept += [own[: len(ids)] for own, ids in zip(states, batch, strict=True)]
+        layers: list[dict[int, Vectors]] = [{}, {}]
+        for batch in _batches(windows, self._backend.batch_pieces):
+            states = self._states([windows[i] for i in batch], poolings)
+            for kept, of_layer in zip(layers, states, strict=False):
+                kept.update(zip(batch, of_layer, strict=True))
+        made: Made = {}
         for pooling in poolings:
-            states, own = layers[pooling.layered][0], windows[0]
+            in_order = [layers[pooling.layered][i] for i in range(len(windows))]
+            whole, own = in_order[0], windows[0]
             if pooling.windows:
-                states, own = stitch(layers[pooling.layered], windows, self._special)
-            yield pooling, pooling(states, own, self._model.pooling)
+                whole, own = stitch(in_order, windows, self._special)
+            made[text, pooling.key] = pooling(whole, own, self._model.pooling)
+        return 1, made
 
     def _clean(self, text: str) -> str:
         if self._model.lower_case:
@@ -320,29 +362,10 @@ def _check_finite(made: dict[Key, Vectors], model: str) -> None:
         )
 
 
-def _batches(pieces: list[list[int]]) -> Iterator[list[int]]:
-    """Cut texts, longest first, into batches of like length."""
+def _batches(pieces: list[list[int]], most: int) -> Iterator[list[int]]:
+    """Cut texts, longest first, into batches of one length and at most so many word pieces."""
     order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))
-    start = 0
-    while start < len(order):
-        longest = len(pieces[order[start]])
-        size = max(1, min(BATCH_TEXTS, BATCH_PIECES // longest))
-        yield order[start : start + size]
-        start += size
-
-
-def _in_order(windows: list[list[int]]) -> Iterator[list[list[int]]]:
-    """Cut the windows of one text into batches; all but the last window are of one length."""
-    size = max(1, min(BATCH_TEXTS, BATCH_PIECES // len(windows[0])))
-    for start in range(0, len(windows), size):
-        yield windows[start : start + size]
-
-
-def _pad(pieces: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    width = max(map(len, pieces))
-    ids = np.zeros((len(pieces), width), dtype=np.int64)
-    mask = np.zeros_like(ids)
-    for row, own in enumerate(pieces):
-        ids[row, : len(own)] = own
-        mask[row, : len(own)] = 1
-    return ids, mask
+    for length, same in groupby(order, key=lambda i: len(pieces[i])):
+        rows = list(same)
+        size = max(1, most // length)
+        yield from (rows[start : start + size] for start in range(0, len(rows), size))

@@ -15,7 +15,7 @@ from platformdirs import user_cache_path
 from embfeast.encoding.model import Model
 
 # Raised when the export below changes, so that an older graph is not taken for the new one.
-GRAPH = 1
+GRAPH = 2
 # The layers whose mean is pooled where a pooling asks for more than the last one.
 LAYERS = 4
 
@@ -40,8 +40,8 @@ def exported_model(model: Model, *, layered: bool = False) -> Path:
     Returns
     -------
     Path
-        A graph with inputs ``input_ids`` and ``attention_mask``, both (texts, pieces) int64, and
-        output ``states``, (texts, pieces, dim) float32.
+        A graph with input ``input_ids``, (texts, pieces) int64, texts of one length, and output
+        ``states``, (texts, pieces, dim) float32.
     """
     name = f"{model.digest[:32]}-{GRAPH}{'-layered' if layered else ''}.onnx"
     path = cache_folder() / "models" / name
@@ -69,29 +69,22 @@ def _export(model: Model, path: Path, layered: bool) -> None:
             super().__init__()
             self.network = network
 
-        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            made = self.network(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                output_hidden_states=layered,
-            )
+        def forward(self, input_ids: Any) -> Any:
+            made = self.network(input_ids=input_ids, output_hidden_states=layered)
             if not layered:
                 return made.last_hidden_state
             return made.last_hidden_state, torch.stack(made.hidden_states[-LAYERS:]).mean(dim=0)
 
     ids = torch.randint(5, 100, (2, 7))
-    mask = torch.ones_like(ids)
-    mask[1, 5:] = 0  # a padded text, so that the mask is not traced away
     texts = torch.export.Dim("texts", max=65536)
     pieces = torch.export.Dim("pieces", min=2, max=model.max_pieces)
-    shapes = [{0: texts, 1: pieces}, {0: texts, 1: pieces}]
     with _quiet(), torch.inference_mode():
         program = torch.onnx.export(
             States(),
-            (ids, mask),
+            (ids,),
             dynamo=True,
-            dynamic_shapes=shapes,
-            input_names=["input_ids", "attention_mask"],
+            dynamic_shapes=[{0: texts, 1: pieces}],
+            input_names=["input_ids"],
             output_names=["states", "layered"][: 1 + layered],
             verbose=False,
         )

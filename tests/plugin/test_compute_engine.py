@@ -147,7 +147,7 @@ def test_each_text_is_encoded_once_for_all_views(repo, monkeypatch):
     monkeypatch.setattr(
         OnnxBackend,
         "states",
-        lambda self, ids, mask: encoded.append(len(ids)) or states(self, ids, mask),
+        lambda self, ids, **alone: encoded.append(len(ids)) or states(self, ids, **alone),
     )
     store.materialize(day(-1), day(20))
     read_at_fit = 7  # of 12 texts, 7 were known before the cutoff; the cache has them
