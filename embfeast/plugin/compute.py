@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin import parts
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME, FeatureTable
+from embfeast.plugin.stored_rows import StoredRows
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.fitted import is_missing
 
@@ -49,7 +49,10 @@ class RunCounts:
 
 
 def compute_chunk(
-    chunk: pa.Table, tables: Mapping[Path, FeatureTable], fitted: FittedRecipe
+    chunk: pa.Table,
+    tables: Mapping[Path, FeatureTable],
+    stored: Mapping[Path, StoredRows],
+    fitted: FittedRecipe,
 ) -> RunCounts:
     """Compute the rows of a chunk that a table lacks, and write them as one part a table.
 
@@ -59,6 +62,8 @@ def compute_chunk(
         As `DuckDBSource.read_texts` yields it.
     tables : mapping from the folder of its parts to the table
         All of one recipe and one source.
+    stored : mapping from the same folders to StoredRows
+        What the tables have already.
     fitted : FittedRecipe
 
     Returns
@@ -67,7 +72,9 @@ def compute_chunk(
     """
     source = next(iter(tables.values())).source
     texts = joined_texts(chunk, source.text_columns)
-    lacking = {folder: _lacking(chunk, folder, table) for folder, table in tables.items()}
+    lacking = {
+        folder: stored[folder].lacking(identities(chunk, table)) for folder, table in tables.items()
+    }
     wanted = np.logical_or.reduce(list(lacking.values()))
     if not wanted.any():
         return RunCounts(rows=chunk.num_rows)
@@ -95,11 +102,6 @@ def joined_texts(chunk: pa.Table, columns: tuple[str, ...]) -> list[str | None]:
     rows = zip(*(chunk[column].to_pylist() for column in columns), strict=True)
     said = ([text for text in row if not is_missing(text)] for row in rows)
     return ["\n".join(row) if row else None for row in said]
-
-
-def _lacking(chunk: pa.Table, folder: Path, table: FeatureTable) -> NDArray[np.bool_]:
-    """Tell which rows of a chunk the table has not got, by keys and both times."""
-    return parts.lacking_rows(folder, identities(chunk, table), EVENT_TIME)
 
 
 def identities(chunk: pa.Table, table: FeatureTable) -> pa.Table:

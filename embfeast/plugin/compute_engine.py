@@ -4,7 +4,7 @@ import signal
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,10 +26,13 @@ from pydantic import Field, StrictStr
 from embfeast.encoding import EmbeddingCache, Encoder
 from embfeast.errors import EmbfeastError
 from embfeast.plugin import coverage, parts
+from embfeast.plugin.compaction import compact
 from embfeast.plugin.compute import RunCounts, compute_chunk
 from embfeast.plugin.feature_table import ONLINE_TAG, FeatureTable, feature_table, is_ours
 from embfeast.plugin.newest import newest_rows
 from embfeast.plugin.online_write import write_online
+from embfeast.plugin.stored_rows import StoredRows
+from embfeast.plugin.table_lock import only_writer
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.versions import current_digest, load_version
 
@@ -187,11 +190,13 @@ class EmbeddingComputeEngine(ComputeEngine):
             first.table.source.check(repo, keys)
             for view in views:
                 parts.ensure_table(view.folder, view.table.schema)
-            counts = self._write_offline(views, fitted, start, end)
-            for view in views:
-                self._write_online(view, start, end)
-            for view in views:
-                coverage.add(view.folder, (start, end))
+            with only_writer(view.folder for view in views):
+                counts = self._write_offline(views, fitted, start, end)
+                for view in views:
+                    self._write_online(view, start, end)
+                for view in views:
+                    coverage.add(view.folder, (start, end))
+                    compact(view.folder)
             click.echo(f"{first.table.source.name}: {counts}")
         except Exception as problem:  # Feast raises it after recording which views are done
             return problem
@@ -233,14 +238,17 @@ class EmbeddingComputeEngine(ComputeEngine):
         source = views[0].table.source
         repo = self.repo_config.repo_path
         keys = list(views[0].table.source_keys)
+        tables = {view.folder: view.table for view in views}
         counts = RunCounts()
-        total = source.count(repo, start, end)
-        with _bar(views[0].task, total) as advance:
+        with ExitStack() as opened, _bar(views[0].task, source.count(repo, start, end)) as advance:
+            stored = {}
+            for folder, table in tables.items():
+                stored[folder] = StoredRows(folder, table.keys, start, end)
+                opened.callback(stored[folder].close)
             for chunk in source.read_texts(
                 repo, keys=keys, start=start, end=end, batch_rows=self.config.chunk_rows
             ):
-                tables = {view.folder: view.table for view in views}
-                counts += compute_chunk(pa.table(chunk), tables, fitted)
+                counts += compute_chunk(pa.table(chunk), tables, stored, fitted)
                 advance(chunk.num_rows)
         return counts
 

@@ -2,10 +2,12 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import duckdb
 import numpy as np
@@ -18,6 +20,9 @@ from embfeast.errors import EmbfeastError
 from embfeast.plugin.database import connect_memory, literal, quote
 
 EMPTY = "0-empty.parquet"
+# Ending of the file that names the parts for which a joined part stands.
+REPLACED = ".replaced"
+TIME = "event_timestamp"
 # Wide rows: a row group of this many rows of 384 floats is about 12 MB.
 ROW_GROUP = 8_192
 
@@ -62,10 +67,33 @@ def table_schema(folder: Path) -> pa.Schema | None:
 
 
 def parts(folder: Path) -> list[Path]:
-    """Return a table's parts in the order of their names; half-written ones are not among them."""
+    """Return a table's parts in the order of their names.
+
+    Half-written ones are not among them, nor those that a joined part stands for.
+    """
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if p.suffix == ".parquet" and p.name[0] not in "._")
+    names = sorted(n for n in os.listdir(folder) if n.endswith(".parquet") and n[0] not in "._")  # noqa: PTH208
+    replaced = {old for name in names for old in _replaced_by(folder / name)}
+    return [folder / name for name in names if name not in replaced]
+
+
+def replaced_list(part: Path) -> Path:
+    """Return where the parts are named for which a joined part stands."""
+    return part.with_name(f".{part.name}{REPLACED}")
+
+
+def part_of_list(listed: Path) -> Path:
+    """Return the joined part that a list belongs to."""
+    return listed.with_name(listed.name[1 : -len(REPLACED)])
+
+
+def _replaced_by(part: Path) -> list[str]:
+    try:
+        names: list[str] = json.loads(replaced_list(part).read_text(encoding="utf-8"))
+    except FileNotFoundError:  # an ordinary part, or one whose predecessors are gone
+        return []
+    return names
 
 
 def is_readable(part: Path) -> bool:
@@ -106,11 +134,11 @@ def write_part(folder: Path, table: pa.Table, name: str | None = None) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with half.open("wb") as stream:
-            pq.write_table(table, stream, compression="zstd", row_group_size=ROW_GROUP)
+            write_rows(stream, [table])
             stream.flush()
             os.fsync(stream.fileno())
         half.replace(path)
-        _sync_folder(folder)
+        sync_folder(folder)
     except OSError as error:
         with contextlib.suppress(OSError):
             half.unlink()
@@ -119,6 +147,41 @@ def write_part(folder: Path, table: pa.Table, name: str | None = None) -> Path:
             "is unharmed, run again when there is room and permission"
         ) from error
     return path
+
+
+def write_rows(stream: IO[bytes], tables: Iterable[pa.Table]) -> None:
+    """Write tables of one schema as a Parquet file, each as row groups of its own.
+
+    Floats hardly repeat: their bytes are split by place, which packs better and faster than a
+    dictionary of them.
+    """
+    writer = None
+    try:
+        for table in tables:
+            writer = writer or pq.ParquetWriter(stream, table.schema, **_encoding(table.schema))
+            writer.write_table(table, row_group_size=ROW_GROUP)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _encoding(schema: pa.Schema) -> dict[str, Any]:
+    floats = [_leaf(field) for field in schema if _is_float(field.type)]
+    others = [_leaf(field) for field in schema if not _is_float(field.type)]
+    return {
+        "compression": "zstd",
+        "use_dictionary": others,
+        "column_encoding": dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
+    }
+
+
+def _is_float(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind.value_type if pa.types.is_list(kind) else kind))
+
+
+def _leaf(field: pa.Field) -> str:
+    """Return a column's name inside Parquet, where a list's numbers are two levels down."""
+    return f"{field.name}.list.element" if pa.types.is_list(field.type) else str(field.name)
 
 
 def scan_sql(folder: Path, *, row_ids: bool = False) -> str:
@@ -233,7 +296,7 @@ def _content_hash(table: pa.Table) -> str:
     return total.hexdigest()[:32]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new name itself survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:

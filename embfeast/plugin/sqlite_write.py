@@ -5,10 +5,12 @@ one fills the same table with the same bytes, column by column.
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from feast import FeatureView
 from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.sqlite import (
@@ -18,6 +20,7 @@ from feast.infra.online_stores.sqlite import (
     adapt_datetime_epoch,
 )
 from feast.repo_config import RepoConfig
+from feast.types import Int64
 from feast.utils import to_naive_utc
 
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME
@@ -62,8 +65,7 @@ def write(config: RepoConfig, store: SqliteOnlineStore, view: FeatureView, table
 
 
 def _rows(config: RepoConfig, view: FeatureView, table: pa.Table) -> Iterator[tuple[Any, ...]]:
-    version = config.entity_key_serialization_version
-    keys = [serialize_entity_key(key, version) for key in entity_keys(table, view)]
+    keys = _keys(table, view, config.entity_key_serialization_version)
     times = [_moments(table[name]) for name in (EVENT_TIME, CREATED_TIME)]
     columns = [
         (
@@ -81,9 +83,25 @@ def _rows(config: RepoConfig, view: FeatureView, table: pa.Table) -> Iterator[tu
             yield key, name, values[row], texts[row], event, created
 
 
+def _keys(table: pa.Table, view: FeatureView, version: int) -> list[bytes]:
+    fields = view.entity_columns
+    if len(fields) == 1 and fields[0].dtype == Int64 and table[fields[0].name].type == pa.int64():
+        # All keys have the same bytes but for the number's eight at their end.
+        column = pa.table({fields[0].name: pa.array([0], pa.int64())})
+        before = serialize_entity_key(entity_keys(column, view)[0], version)[:-8]
+        numbers = table[fields[0].name].to_numpy().astype("<i8").tobytes()
+        return [before + numbers[at : at + 8] for at in range(0, len(numbers), 8)]
+    return [serialize_entity_key(key, version) for key in entity_keys(table, view)]
+
+
 def _moments(column: pa.ChunkedArray) -> list[int | None]:
     """Return times as Feast adapts them for SQLite: whole seconds."""
-    return [time and adapt_datetime_epoch(to_naive_utc(time)) for time in column.to_pylist()]
+    if time.timezone or time.daylight:  # Feast takes times for local ones, which shifts them
+        times = column.to_pylist()
+        return [moment and adapt_datetime_epoch(to_naive_utc(moment)) for moment in times]
+    micros = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    seconds: list[int | None] = pc.divide(micros, 1_000_000).to_pylist()
+    return seconds
 
 
 def _texts(column: pa.ChunkedArray) -> list[str | None]:

@@ -25,6 +25,7 @@ from embfeast.plugin.feature_table import (
     is_ours,
 )
 from embfeast.plugin.proto_rows import proto_rows
+from embfeast.plugin.stored_rows import StoredRows
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.versions import current_digest, load_version
 
@@ -148,7 +149,7 @@ def _verify_group(
             findings += [_digests(one), _duplicates(one)]
     if not whole:
         return findings
-    counts = {one.view.name: Counts() for one in whole}
+    counts = {one.view.name: Counts(StoredRows(one.folder, one.table.keys)) for one in whole}
     for chunk, chosen in _chunks(store, whole[0].table, sample, seed, progress):
         for one in whole:
             own = counts[one.view.name]
@@ -252,6 +253,7 @@ def _chunks(
 class Counts:
     """What one pass over the texts has found of one view."""
 
+    stored: StoredRows
     texts: int = 0
     lost: int = 0
     lost_example: str = ""
@@ -267,7 +269,7 @@ class Counts:
     def count(self, one: Subject, chunk: pa.Table, max_lag: timedelta) -> None:
         """Find texts without a feature row: lost where their period is covered, else late."""
         wanted = identities(chunk, one.table)
-        lacking = parts.lacking_rows(one.folder, wanted, EVENT_TIME)
+        lacking = self.stored.lacking(wanted)
         self.texts += chunk.num_rows
         if not lacking.any():
             return
