@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Protocol
@@ -62,42 +61,43 @@ class OnnxBackend:
     def __init__(self, model: Model, threads: int | None) -> None:
         self._model = model
         self.workers = threads or os.cpu_count() or 1
-        self._session = self._open(exported_model(model), threads=1)
+        self._sessions: dict[tuple[Path, int], Any] = {}
         self._opening = Lock()
-        self._layered_session: Any = None
+        exported_model(model)  # where that fails, another backend must be chosen now
 
-    def _open(self, path: Path, threads: int) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(
-            str(path),
-            options,
-            providers=["CPUExecutionProvider"],
-            # The fused operator takes five times as long as the two that it stands for.
-            disabled_optimizers=["SkipLayerNormFusion"],
-        )
-
-    @cached_property
-    def _wide_session(self) -> Any:
-        """All threads on one batch: the shortest wait for a single text."""
-        return self._open(exported_model(self._model), self.workers)
+    def _run(self, ids: Ids, *, layered: bool = False, threads: int = 1) -> list[Any]:
+        path = exported_model(self._model, layered=layered)
+        with self._opening:  # batches run side by side, the first ones all find it closed
+            if (path, threads) not in self._sessions:
+                self._sessions[path, threads] = _open(path, threads)
+        made: list[Any] = self._sessions[path, threads].run(None, {"input_ids": ids})
+        return made
 
     def states(self, ids: Ids, *, alone: bool) -> NDArray[np.float32]:
         """Return the last layer's states, shape (texts, pieces, dim)."""
-        session = self._wide_session if alone and self.workers > 1 else self._session
-        return np.asarray(session.run(None, {"input_ids": ids})[0], dtype=np.float32)
+        threads = self.workers if alone else 1  # all on one text: the shortest wait
+        return np.asarray(self._run(ids, threads=threads)[0], dtype=np.float32)
 
     def layered(self, ids: Ids) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the last layer's states and the mean of the last four layers'."""
-        with self._opening:  # batches run side by side, the first ones both find it closed
-            if self._layered_session is None:
-                self._layered_session = self._open(exported_model(self._model, layered=True), 1)
-        last, layered = self._layered_session.run(None, {"input_ids": ids})
+        last, layered = self._run(ids, layered=True)
         return np.asarray(last, dtype=np.float32), np.asarray(layered, dtype=np.float32)
+
+
+def _open(path: Path, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(
+        str(path),
+        options,
+        providers=["CPUExecutionProvider"],
+        # The fused operator takes five times as long as the two that it stands for.
+        disabled_optimizers=["SkipLayerNormFusion"],
+    )
 
 
 class TorchBackend:

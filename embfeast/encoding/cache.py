@@ -75,12 +75,15 @@ class EmbeddingCache:
                         f"SELECT text, vector FROM vectors WHERE pooling = ? AND text IN ({marks})",  # noqa: S608
                         [pooling, *batch],
                     )
-                    for text, blob in rows:
-                        if len(blob) != 4 * dimension:
-                            continue
-                        vector = np.frombuffer(blob, dtype="<f4")
-                        if np.isfinite(vector).all():
-                            found[text, pooling] = vector
+                    sound = [(text, blob) for text, blob in rows if len(blob) == 4 * dimension]
+                    vectors = np.frombuffer(b"".join(blob for _, blob in sound), dtype="<f4")
+                    vectors = vectors.reshape(-1, dimension)
+                    finite = np.isfinite(vectors).all(axis=1).tolist()
+                    found.update(
+                        ((text, pooling), vector)
+                        for (text, _), vector, whole in zip(sound, vectors, finite, strict=True)
+                        if whole
+                    )
         return found
 
     def put(self, model: str, vectors: dict[Key, NDArray[np.float32]]) -> None:

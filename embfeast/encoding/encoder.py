@@ -355,7 +355,7 @@ def _pooling(given: str | Pooling) -> Pooling:
 
 
 def _check_finite(made: dict[Key, Vectors], model: str) -> None:
-    if not all(np.isfinite(vector).all() for vector in made.values()):
+    if made and not np.isfinite(np.stack(list(made.values()))).all():
         raise EmbfeastError(
             f"model {model!r} gave a vector that is not finite; its weights are damaged or not "
             "made for float32"

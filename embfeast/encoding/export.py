@@ -52,6 +52,7 @@ def exported_model(model: Model, *, layered: bool = False) -> Path:
         if not path.exists():  # another process may have exported it while we waited
             half = path.with_suffix(f".{os.getpid()}.tmp")
             _export(model, half, layered)
+            _check_opens(half)
             half.replace(path)
     return path
 
@@ -89,6 +90,13 @@ def _export(model: Model, path: Path, layered: bool) -> None:
             verbose=False,
         )
         program.save(str(path))
+
+
+def _check_opens(path: Path) -> None:
+    """Raise now, while another backend can still be chosen, where the graph cannot be run."""
+    import onnxruntime
+
+    onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """One chunk of texts to the parts of all views: computed once, written where rows are missing."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,11 +83,16 @@ def compute_chunk(
     kept = [texts[row] for row in rows]
     entries = sorted({table.entry for table in tables.values()}, key=fitted.entries.index)
     features = fitted.transform(kept, entries=entries)
-    for folder, table in tables.items():
+    read = chunk.take(rows)
+
+    def write(folder: Path) -> None:
         own = lacking[folder][rows]
         if own.any():
-            part = feature_rows(chunk.take(rows), features, table, fitted)
+            part = feature_rows(read, features, tables[folder], fitted)
             parts.write_part(folder, part.filter(pa.array(own)))
+
+    with ThreadPoolExecutor() as pool:  # packing floats takes longer than reading them
+        list(pool.map(write, tables))
     return RunCounts(chunk.num_rows, len(rows), sum(map(is_missing, kept)))
 
 

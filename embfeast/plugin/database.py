@@ -1,7 +1,9 @@
 """Opening DuckDB: in memory for joins, read-only for text databases."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -34,10 +36,19 @@ def literal(text: str) -> str:
 
 
 def connect_memory() -> duckdb.DuckDBPyConnection:
-    """Return a new in-memory connection that takes times as UTC."""
-    connection = duckdb.connect(":memory:")
+    """Return a new in-memory connection that takes times as UTC.
+
+    Temporary tables are its own; close it when done.
+    """
+    connection = _memory(os.getpid()).cursor()
     _set_up(connection)
     return connection
+
+
+@lru_cache(maxsize=1)
+def _memory(process: int) -> duckdb.DuckDBPyConnection:
+    """Open one database a process: its threads do not survive a fork, and starting them costs."""
+    return duckdb.connect(":memory:")
 
 
 @contextmanager

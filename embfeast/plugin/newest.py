@@ -17,7 +17,7 @@ def newest_rows(
     start: datetime,
     end: datetime,
     *,
-    batch_rows: int = 5_000,
+    batch_rows: int = 10_000,
 ) -> Iterator[pa.Table]:
     """Yield the newest revision of every key that has a row in a period.
 
@@ -31,7 +31,7 @@ def newest_rows(
     keys : sequence of str
     start, end : datetime
         The period, by event or created time, both ends included.
-    batch_rows : int, default 5000
+    batch_rows : int, default 10,000
         Most rows a table yielded.
 
     Yields

@@ -109,12 +109,9 @@ def test_a_failed_write_leaves_the_table_as_it_was(tmp_path, rng, monkeypatch):
     one, table = view("whole"), rows(rng)
     config, store = store_of(tmp_path, "online.db", one)
 
-    def breaks(*_):
-        yield (b"k", "vector", b"", None, 1, 1)
-        raise RuntimeError("half way")
-
-    monkeypatch.setattr(sqlite_write, "_rows", breaks)
-    with pytest.raises(RuntimeError, match="half way"):
+    half = [b"k", "vector", b"", None, 1, 1] * sqlite_write.ROWS_A_STATEMENT
+    monkeypatch.setattr(sqlite_write, "_flat", lambda *_: [*half, object(), *half[1:]])
+    with pytest.raises(sqlite3.Error):
         sqlite_write.write(config, store, one, table)
     assert content(tmp_path / "online.db") == []
 
