@@ -190,7 +190,7 @@ class DuckDBOfflineStore(OfflineStore):
                 return join_as_of(
                     connection, entities, event, relations, only_known=filter_by_created_timestamp
                 )
-            except duckdb.Error as error:
+            except (duckdb.Error, OSError, pa.ArrowException) as error:
                 raise _why_not(config, by_view, error) from error
             finally:
                 connection.close()
@@ -321,9 +321,7 @@ class DuckDBOfflineStore(OfflineStore):
         )
 
 
-def _why_not(
-    config: RepoConfig, views: Iterable[FeatureView], error: duckdb.Error
-) -> EmbfeastError:
+def _why_not(config: RepoConfig, views: Iterable[FeatureView], error: Exception) -> EmbfeastError:
     """Name the damaged part, where there is one."""
     for view in views:
         source = view.batch_source
@@ -414,9 +412,15 @@ def _relation(
     shown = view.projection.name_to_use()
     own = {mapped: column for column, mapped in (source.field_mapping or {}).items()}
     renamed = view.projection.join_key_map
+    files = _files(config, source) if isinstance(source, FileSource) else []
+    if files:
+        scan = parts.scan_files_sql(files, row_ids=True)
+    else:
+        scan = _scan(connection, config, source, f"view_{view.name}")
     return FeatureRelation(
         view=view.name,
-        scan=_scan(connection, config, source, f"view_{view.name}"),
+        scan=scan,
+        files=tuple(files),
         keys=tuple(
             (renamed.get(column.name, column.name), own.get(column.name, column.name))
             for column in view.entity_columns
@@ -445,25 +449,25 @@ def _scan(
         connection.register(name, rows)
         return quote(name)
     if isinstance(source, FileSource):
-        return _scan_files(config, source)
+        return parts.scan_files_sql(_files(config, source), row_ids=True)
     raise EmbfeastError(
         f"source {source.name!r} is a {type(source).__name__}; this offline store reads "
         "DuckDBSource and Parquet FileSource"
     )
 
 
-def _scan_files(config: RepoConfig, source: FileSource) -> str:
+def _files(config: RepoConfig, source: FileSource) -> list[str]:
+    """Return the Parquet files of a source, in the order of their names."""
     uri = FileSource.get_uri_for_file_path(config.repo_path, source.path)
     if "://" in uri:
         raise EmbfeastError(f"source {source.name!r}: {uri} is not on this machine's file system")
     path = Path(uri)
     if path.is_dir():
-        return parts.scan_sql(path, row_ids=True)
+        return parts.files(path)
     found = [uri] if path.is_file() else sorted(glob.glob(uri, recursive=True))  # noqa: PTH207
     if not found:
         raise EmbfeastError(f"source {source.name!r}: there is no file {uri}")
-    files = ", ".join(map(literal, found))
-    return f"read_parquet([{files}], filename = true, file_row_number = true)"
+    return found
 
 
 def _entities(

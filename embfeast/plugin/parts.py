@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -198,13 +198,29 @@ def scan_sql(folder: Path, *, row_ids: bool = False) -> str:
     EmbfeastError
         The table has no parts.
     """
+    return scan_files_sql(files(folder), row_ids=row_ids)
+
+
+def files(folder: Path) -> list[str]:
+    """Return the paths of a table's parts, in the order of their names.
+
+    Raises
+    ------
+    EmbfeastError
+        The table has no parts.
+    """
     found = parts(folder)
     if not found:
         raise EmbfeastError(f"there is no feature table {folder}; run `feast apply` first")
+    return [str(path) for path in found]
+
+
+def scan_files_sql(paths: Sequence[str], *, row_ids: bool = False) -> str:
+    """Return the expression with which DuckDB reads files, as `scan_sql` does a table's."""
     # Files are listed one by one: a pattern would trip over brackets in a folder's name.
-    files = ", ".join(literal(str(path)) for path in found)
+    listed = ", ".join(map(literal, paths))
     ids = ", filename = true, file_row_number = true" if row_ids else ""
-    return f"read_parquet([{files}]{ids})"
+    return f"read_parquet([{listed}]{ids})"
 
 
 def lacking_rows(folder: Path, wanted: pa.Table, time_column: str) -> NDArray[np.bool_]:

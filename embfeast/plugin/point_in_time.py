@@ -8,9 +8,11 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.database import quote
+from embfeast.plugin.row_fetch import fetch_rows
 
 MOMENT = "TIMESTAMP WITH TIME ZONE"
 
@@ -31,6 +33,9 @@ class FeatureRelation:
     features : tuple of (own column, output column)
     ttl : timedelta or None
         How long a row stays valid; None for ever.
+    files : tuple of str
+        The Parquet files that `scan` reads, where it reads such: wide columns are then taken
+        straight from them.
     """
 
     view: str
@@ -40,6 +45,7 @@ class FeatureRelation:
     created: str | None
     features: tuple[tuple[str, str], ...]
     ttl: timedelta | None
+    files: tuple[str, ...] = ()
 
 
 def join_as_of(
@@ -138,12 +144,15 @@ def _match_sql(relation: FeatureRelation, only_known: bool) -> str:
         [*keys, f"{event} AS row_time", f"{known} AS row_known", f"{visible} AS row_visible"]
     )
     partition = f"PARTITION BY {', '.join(names)} " if names else ""
-    # The best row that could be seen at each moment at which another one came into sight.
-    best = (
-        "max({'a': row_time, 'b': row_known, 'c': filename, 'd': file_row_number}) OVER "
-        f"({partition}ORDER BY row_visible RANGE UNBOUNDED PRECEDING)"
-    )
-    distinct = ", ".join([*names, "row_visible"])
+    row = "max({'a': row_time, 'b': row_known, 'c': filename, 'd': file_row_number})"
+    moment = ", ".join([*names, "row_visible"])
+    rows = f"(SELECT {narrow}, filename, file_row_number FROM {relation.scan})"  # noqa: S608
+    if only_known:
+        # The best row that could be seen at each moment at which another one came into sight.
+        seen = f"({partition}ORDER BY row_visible RANGE UNBOUNDED PRECEDING)"
+        best = f"SELECT DISTINCT {moment}, {row} OVER {seen} AS best FROM {rows}"  # noqa: S608
+    else:  # rows come into sight in the order of their times: the last one is the best
+        best = f"SELECT {moment}, {row} AS best FROM {rows} GROUP BY {moment}"  # noqa: S608
     same = " AND ".join(f"spine_key_{i} = row_key_{i}" for i in range(len(names)))
     valid = ""
     if relation.ttl:
@@ -151,8 +160,7 @@ def _match_sql(relation: FeatureRelation, only_known: bool) -> str:
         valid = f"WHERE best.a >= spine_time - to_microseconds({round(seconds * 1e6)})"
     return (
         "SELECT spine_row, best.c AS filename, best.d AS file_row_number FROM spine "  # noqa: S608
-        f"ASOF JOIN (SELECT DISTINCT {distinct}, {best} AS best FROM "
-        f"(SELECT {narrow}, filename, file_row_number FROM {relation.scan})) "
+        f"ASOF JOIN ({best}) "
         f"ON {same + ' AND ' if same else ''}spine_time >= row_visible {valid}"
     )
 
@@ -160,17 +168,52 @@ def _match_sql(relation: FeatureRelation, only_known: bool) -> str:
 def _with_features(
     connection: duckdb.DuckDBPyConnection, entities: pa.Table, relation: FeatureRelation
 ) -> pa.Table:
-    selected = ", ".join(
-        f"r.{quote(own)} AS feature_{i}" for i, (own, _) in enumerate(relation.features)
+    own = list(dict.fromkeys(column for column, _ in relation.features))
+    fetch = _from_files if _are_in_files(relation, own) else _from_rows
+    columns = fetch(connection, entities.num_rows, relation, own)
+    for column, output in relation.features:
+        entities = entities.append_column(output, columns[column])
+    return entities
+
+
+def _are_in_files(relation: FeatureRelation, columns: list[str]) -> bool:
+    """Tell whether columns can be read from the files themselves, as a partition's cannot."""
+    return bool(relation.files) and set(columns) <= set(pq.read_schema(relation.files[0]).names)
+
+
+def _from_files(
+    connection: duckdb.DuckDBPyConnection, rows: int, relation: FeatureRelation, own: list[str]
+) -> dict[str, pa.Array]:
+    numbers = pa.array(np.arange(len(relation.files)))
+    connection.register(
+        "files", pa.table([pa.array(relation.files), numbers], ["filename", "number"])
     )
+    found = connection.sql(
+        "SELECT spine_row, coalesce(number, -2) AS number, file_row_number "
+        "FROM matches LEFT JOIN files USING (filename)"
+    ).to_arrow_table()
+    connection.unregister("files")
+    places = found["spine_row"].to_numpy()
+    file_of, row_of = np.full((2, rows), -1, dtype=np.int64)
+    file_of[places] = found["number"].to_numpy()
+    if (file_of < -1).any():
+        raise EmbfeastError(f"view {relation.view!r}: its files changed their names; read again")
+    row_of[places] = found["file_row_number"].to_numpy()
+    return fetch_rows(relation.files, file_of, row_of, own)
+
+
+def _from_rows(
+    connection: duckdb.DuckDBPyConnection, rows: int, relation: FeatureRelation, own: list[str]
+) -> dict[str, pa.Array]:
+    selected = ", ".join(f"r.{quote(column)} AS feature_{i}" for i, column in enumerate(own))
     fetched = connection.sql(
-        f"SELECT m.spine_row, {selected} FROM {relation.scan} r "  # noqa: S608
+        f"SELECT m.spine_row{', ' if own else ''}{selected} FROM {relation.scan} r "  # noqa: S608
         "JOIN matches m USING (filename, file_row_number)"
     ).to_arrow_table()
-    positions = np.full(entities.num_rows, -1, dtype=np.int64)
+    positions = np.full(rows, -1, dtype=np.int64)
     positions[fetched["spine_row"].to_numpy()] = np.arange(fetched.num_rows)
     indices = pa.array(positions, mask=positions < 0)
-    for i, (_, output) in enumerate(relation.features):
-        column = fetched[f"feature_{i}"].combine_chunks().take(indices)
-        entities = entities.append_column(output, column)
-    return entities
+    return {
+        column: fetched[f"feature_{i}"].combine_chunks().take(indices)
+        for i, column in enumerate(own)
+    }

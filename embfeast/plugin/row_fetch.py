@@ -1,0 +1,194 @@
+"""Columns of chosen rows of Parquet files: a row group at a time, straight to where they belong.
+
+Wide columns dominate a training set. Read this way they are decoded once and copied once, and
+besides the result no more than a few row groups are in memory.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+# Row groups decoded side by side.
+WORKERS = 4
+MOST_IN_A_LIST = 2**31 - 1
+
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A row group and what is wanted of it.
+
+    Attributes
+    ----------
+    file : Path
+    about : FileMetaData
+        Read once a file.
+    number : int
+        Of the row group.
+    wanted : ndarray
+        Rows inside the group.
+    places : ndarray
+        Rows of the result that they go to.
+    """
+
+    file: Path
+    about: pq.FileMetaData
+    number: int
+    wanted: Positions
+    places: Positions
+
+
+def fetch_rows(
+    files: Sequence[str],
+    file_of: Positions,
+    row_of: Positions,
+    columns: Sequence[str],
+    *,
+    uneven: frozenset[str] = frozenset(),
+) -> dict[str, pa.Array]:
+    """Return columns of rows of Parquet files, in the order asked for.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Paths of files with equal columns.
+    file_of : ndarray of shape (n,), int64
+        Which file each row is in; -1 for a row of nulls.
+    row_of : ndarray of shape (n,), int64
+        Its number in that file.
+    columns : sequence of str
+    uneven : frozenset of str
+        Columns of vectors known to differ in width.
+
+    Returns
+    -------
+    dict of pyarrow.Array of length n
+        By column.
+    """
+    schema = pq.read_schema(files[0])
+    made: dict[str, _Vectors | _Cells] = {}
+    for name in columns:
+        vectors = _holds_vectors(schema.field(name).type) and name not in uneven
+        kind = _Vectors if vectors else _Cells
+        made[name] = kind(schema.field(name), len(row_of))
+
+    def fill(group: Group) -> None:
+        with pq.ParquetFile(group.file, metadata=group.about, pre_buffer=False) as opened:
+            table = opened.read_row_group(group.number, list(made), use_threads=False)
+        for name, column in made.items():
+            chunks = table[name].chunks
+            column.fill(pa.concat_arrays(chunks) if len(chunks) > 1 else chunks[0], group)
+
+    try:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(fill, _groups(files, file_of, row_of)))
+        return {name: column.finish() for name, column in made.items()}
+    except _UnevenError as found:
+        return fetch_rows(files, file_of, row_of, columns, uneven=uneven | {str(found)})
+
+
+def _holds_vectors(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) and pa.types.is_floating(kind.value_type))
+
+
+def _groups(files: Sequence[str], file_of: Positions, row_of: Positions) -> Iterator[Group]:
+    order = np.lexsort((row_of, file_of))
+    starts = np.searchsorted(file_of[order], np.arange(len(files) + 1))
+    for number, file in enumerate(files):
+        places = order[starts[number] : starts[number + 1]]
+        if not len(places):
+            continue
+        about = pq.read_metadata(file)
+        sizes = [about.row_group(i).num_rows for i in range(about.num_row_groups)]
+        ends = np.cumsum([0, *sizes])
+        cuts = np.searchsorted(row_of[places], ends)
+        for i in range(about.num_row_groups):
+            own = places[cuts[i] : cuts[i + 1]]
+            if len(own):
+                yield Group(Path(file), about, i, row_of[own] - ends[i], own)
+
+
+class _UnevenError(Exception):
+    """A column's vectors differ in width."""
+
+
+class _Vectors:
+    """Lists of so many floats each, filled in place."""
+
+    def __init__(self, field: pa.Field, rows: int) -> None:
+        self._field = field
+        self._present = np.zeros(rows, dtype=bool)
+        self._values: NDArray[np.floating] | None = None
+        self._making = Lock()
+
+    def fill(self, cells: pa.ListArray, group: Group) -> None:
+        present = np.asarray(cells.is_valid())
+        widths = np.diff(np.asarray(cells.offsets))[present]
+        if not len(widths):
+            return
+        numbers = np.asarray(cells.flatten())
+        if (widths != widths[0]).any() or len(numbers) != len(widths) * widths[0]:
+            raise _UnevenError(self._field.name)
+        values = self._of_width(int(widths[0]))
+        wanted = present[group.wanted]
+        places = group.places[wanted]
+        vectors = numbers.reshape(len(widths), -1)
+        values[places] = vectors[(np.cumsum(present) - 1)[group.wanted[wanted]]]
+        self._present[places] = True
+
+    def _of_width(self, width: int) -> NDArray[np.floating]:
+        with self._making:  # row groups are filled side by side
+            if self._values is None:
+                kind = self._field.type.value_type.to_pandas_dtype()
+                self._values = np.empty((len(self._present), width), dtype=kind)
+        if self._values.shape[1] != width:
+            raise _UnevenError(self._field.name)
+        return self._values
+
+    def finish(self) -> pa.ListArray:
+        if self._values is None:
+            return pa.nulls(len(self._present), self._field.type)
+        if len(self._values) * self._values.shape[1] > MOST_IN_A_LIST:
+            raise _UnevenError(self._field.name)  # positions of 32 bits do not reach that far
+        width = self._values.shape[1]
+        if not self._present.all():
+            self._values = self._values[self._present]
+        ends = np.concatenate([[0], np.cumsum(self._present)]) * width
+        return pa.ListArray.from_arrays(
+            pa.array(ends, pa.int32()),
+            pa.array(self._values.reshape(-1), self._field.type.value_type),
+            type=self._field.type,
+            mask=pa.array(~self._present) if not self._present.all() else None,
+        )
+
+
+class _Cells:
+    """Cells of any kind, put in order at the end."""
+
+    def __init__(self, field: pa.Field, rows: int) -> None:
+        self._field = field
+        self._rows = rows
+        self._parts: list[tuple[pa.Array, Positions]] = []
+
+    def fill(self, cells: pa.Array, group: Group) -> None:
+        self._parts.append((cells.take(pa.array(group.wanted)), group.places))
+
+    def finish(self) -> pa.Array:
+        found = np.full(self._rows, -1, dtype=np.int64)
+        taken = list(self._parts)
+        if not taken:
+            return pa.nulls(self._rows, self._field.type)
+        found[np.concatenate([places for _, places in taken])] = np.arange(
+            sum(len(cells) for cells, _ in taken)
+        )
+        indices = pa.array(found, mask=found < 0)
+        column = pa.chunked_array([cells for cells, _ in taken]).take(indices)
+        return pa.concat_arrays(column.chunks)

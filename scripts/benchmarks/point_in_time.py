@@ -1,0 +1,180 @@
+"""Point-in-time training sets against Feast's own offline stores, from the same Parquet file."""
+
+import hashlib
+import multiprocessing
+import resource
+import statistics
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
+from feast.types import Array, Float32, Int64
+
+from benchmarks.measure import Row, compared
+
+OURS = "embfeast.plugin.DuckDBOfflineStore"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+WIDTH = 384
+SCALARS = [f"scalar_{i:02d}" for i in range(20)]
+REPEATS = 3
+
+
+def point_in_time() -> list[Row]:
+    """Time and memory of a training set, each store in a process of its own."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for count in (100_000, 400_000):
+            rows += _against(Path(folder), count, "duckdb", REPEATS, ">= 5")
+        rows += _against(Path(folder), 20_000, "dask", 2, ">= 50")[:1]
+    return rows
+
+
+def _against(folder: Path, count: int, kind: str, repeats: int, needed: str) -> list[Row]:
+    path = write_rows(folder / f"{count}.parquet", count)
+    measured: dict[str, list[dict[str, Any]]] = {OURS: [], kind: []}
+    for _ in range(repeats):
+        for one in measured:
+            measured[one].append(in_process(one, path, count, 1 if kind == "dask" else 3))
+    ours, theirs = measured.values()
+    if ours[0]["digest"] != theirs[0]["digest"]:
+        raise AssertionError(f"{kind} and ours disagree on {count:,} rows")
+    against = f"Feast's {kind} store, {count:,} rows"
+    seconds = [[run["seconds"] for run in side] for side in (ours, theirs)]
+    memory = [[run["mebibytes"] for run in side] for side in (ours, theirs)]
+    return [
+        compared("point-in-time", against, *seconds, "s", needed, inverse=True),
+        compared("point-in-time", f"{against}, peak memory", *memory, "MiB", "<= 1"),
+    ]
+
+
+def write_rows(path: Path, count: int) -> Path:
+    """Write feature rows: ten revisions a key, in order of time, a vector and scalars each."""
+    rng = np.random.default_rng(0)
+    schema, writer = None, None
+    for start in range(0, count, 50_000):
+        size = min(50_000, count - start)
+        numbers = np.arange(start, start + size)
+        vectors = rng.standard_normal((size, WIDTH), dtype=np.float32)
+        moments = pa.array(numbers * 1_000_000, pa.timestamp("us", tz="UTC"))
+        shifted = pa.compute.add(
+            moments, pa.scalar(int(START.timestamp()) * 10**6, pa.duration("us"))
+        )
+        columns: dict[str, Any] = {
+            "item_id": numbers % (count // 10),
+            "event_timestamp": shifted,
+            "created_timestamp": shifted,
+            "vector": pa.ListArray.from_arrays(
+                pa.array(np.arange(size + 1) * WIDTH, pa.int32()), pa.array(vectors.ravel())
+            ),
+        }
+        columns |= {name: rng.standard_normal(size, dtype=np.float32) for name in SCALARS}
+        table = pa.table(columns)
+        schema = schema or table.schema
+        writer = writer or pq.ParquetWriter(path, schema)
+        writer.write_table(table, row_group_size=8_192)
+    writer.close()
+    return path
+
+
+def in_process(kind: str, path: Path, count: int, calls: int = 3) -> dict[str, Any]:
+    """Read the training set in a new process, so that its peak memory is its own."""
+    context = multiprocessing.get_context("spawn")
+    receive, send = context.Pipe(duplex=False)
+    process = context.Process(target=_measured, args=(kind, path, count, calls, send))
+    process.start()
+    send.close()
+    try:
+        found: dict[str, Any] = receive.recv()
+    finally:
+        process.join()
+    return found
+
+
+def _measured(kind: str, path: Path, count: int, calls: int, send: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = _store(kind, path, Path(folder))
+        entities = _entities(count)
+        # The first call sets things up: plugins are imported, the engine starts.
+        store.get_historical_features(entities.head(10), ["items:scalar_00"]).to_arrow()
+        wanted = ["items:vector", *(f"items:{name}" for name in SCALARS)]
+        spent = []
+        for _ in range(calls):
+            found = None  # the last answer's memory is free before the next is made
+            started = time.perf_counter()
+            found = store.get_historical_features(entities, wanted).to_arrow()
+            spent.append(time.perf_counter() - started)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = {
+        "seconds": statistics.median(spent),
+        "mebibytes": peak / 1024,
+        "digest": _digest(found),
+    }
+    send.send(result)
+
+
+def _entities(count: int) -> pd.DataFrame:
+    """Return as many entity rows as feature rows, at times between them."""
+    rng = np.random.default_rng(1)
+    seconds = rng.integers(count // 10, count, count)
+    # A fraction of its own makes each row one of a kind, whatever order a store returns.
+    times = pd.to_datetime(START) + pd.to_timedelta(seconds, unit="s")
+    times += pd.to_timedelta(np.arange(count) % 999_983, unit="us")
+    keys = rng.integers(0, count // 10, count)
+    return pd.DataFrame({"item_id": keys, "event_timestamp": times.astype("datetime64[us, UTC]")})
+
+
+def _store(kind: str, path: Path, folder: Path) -> FeatureStore:
+    item = Entity(name="item", join_keys=["item_id"], value_type=ValueType.INT64)
+    source = FileSource(
+        name="items",
+        path=str(path),
+        timestamp_field="event_timestamp",
+        created_timestamp_column="created_timestamp",
+    )
+    view = FeatureView(
+        name="items",
+        entities=[item],
+        ttl=timedelta(0),
+        schema=[
+            Field(name="item_id", dtype=Int64),
+            Field(name="vector", dtype=Array(Float32)),
+            *(Field(name=name, dtype=Float32) for name in SCALARS),
+        ],
+        source=source,
+    )
+    config = RepoConfig(
+        project="benchmark",
+        provider="local",
+        registry=str(folder / "registry.db"),
+        offline_store={"type": kind},
+        online_store={"type": "sqlite", "path": str(folder / "online.db")},
+        entity_key_serialization_version=3,
+    )
+    store = FeatureStore(config=config)
+    store.apply([item, source, view])
+    return store
+
+
+def _digest(found: pa.Table) -> str:
+    """Return what tells two answers apart, whatever the order of their rows."""
+    order = pa.compute.sort_indices(
+        found, [("event_timestamp", "ascending"), ("item_id", "ascending")]
+    )
+    total = hashlib.sha256()
+    for name in ("item_id", *SCALARS):
+        column = found[name].take(order).to_numpy().astype(np.float32)
+        total.update(np.ascontiguousarray(column).tobytes())
+    present = found["vector"].is_valid().take(order)
+    total.update(np.ascontiguousarray(present.to_numpy()).tobytes())
+    for start in range(0, len(order), 10_000):  # a copy of all vectors would count as memory
+        vectors = found["vector"].take(order.slice(start, 10_000))
+        for chunk in vectors.chunks:
+            total.update(np.asarray(chunk.flatten(), dtype=np.float32).tobytes())
+    return total.hexdigest()
