@@ -5,8 +5,9 @@ Every number comes from this run: ours and the other side are measured in turn, 
 
 import contextlib
 import json as jsonlib
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Annotated
 
@@ -30,6 +31,20 @@ BENCHMARKS = {
 }
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Send what libraries and other programs print to standard error: it is no result."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def benchmark(name: str) -> list[Row]:
     """Run one benchmark."""
     module = import_module(f"benchmarks.{BENCHMARKS[name]}")
@@ -48,7 +63,7 @@ def main(
             f"benchmark {name!r} is unknown; choose from {', '.join(BENCHMARKS)}, all"
         )
     rows: list[Row] = []
-    with contextlib.redirect_stdout(sys.stderr):  # what libraries print is no result
+    with _quiet():
         for one in BENCHMARKS if name == "all" else [name]:
             print(f"measuring {one}", file=sys.stderr)
             rows += benchmark(one)

@@ -67,8 +67,7 @@ def live_features(
         One value a text; None for a missing or blank text.
     """
     texts = list(_column(inputs, "text"))
-    table = serving_recipe(digest).transform(texts, entries=entries)
-    made: dict[str, list[Any]] = table.to_pydict()
+    made = serving_recipe(digest).values(texts, entries=entries)
     return made | {digest_column: [digest] * len(texts)}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 64
+BLOCK = 16
 
 
 def product(X: NDArray[Any], W: NDArray[Any]) -> NDArray[np.float64]:

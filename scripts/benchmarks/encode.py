@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.measure import Row, compared, in_turn, seconds
+from benchmarks.measure import Row, compared, in_turn, milliseconds, seconds
 from benchmarks.texts import texts
 from embfeast import Encoder
 from embfeast.encoding.model import DEFAULT_MODEL, resolve
@@ -52,8 +52,8 @@ def latency() -> list[Row]:
     own: list[float] = []
     other: list[float] = []
     for text in given:
-        own.append(1000 * seconds(partial(ours.encode, [text])))
-        other.append(1000 * seconds(partial(theirs.encode, text)))
+        own.append(milliseconds(partial(ours.encode, [text])))
+        other.append(milliseconds(partial(theirs.encode, text)))
     against = "SentenceTransformer.encode of one text"
     return [compared("latency", against, own[10:], other[10:], "ms p50", "<= 0.35")]
 

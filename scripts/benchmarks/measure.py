@@ -60,6 +60,13 @@ def seconds(call: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
+def milliseconds(call: Callable[[], Any]) -> float:
+    """Return how long a short call takes: nothing is tidied up before it, as in a server."""
+    started = time.perf_counter()
+    call()
+    return 1000 * (time.perf_counter() - started)
+
+
 def in_turn(
     ours: Callable[[], float], theirs: Callable[[], float], repeats: int
 ) -> tuple[list[float], list[float]]:
