@@ -5,10 +5,13 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from embfeast.plugin import database, parts
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME
+from embfeast.plugin.row_fetch import fetch_rows
 
 
 def newest_rows(
@@ -40,37 +43,39 @@ def newest_rows(
         All columns of the table, one row a key.
     """
     by = ", ".join(database.quote(key) for key in keys)
-    scan = parts.scan_sql(folder, row_ids=True)
+    files = parts.files(folder)
     connection = database.connect_memory()
     try:
         # Keys and times decide; the wide columns are read afterwards, for the winners alone.
-        parts.run(
-            connection,
-            folder,
+        winners = connection.sql(
             f"""
-            CREATE TEMP TABLE winners AS
             SELECT filename, file_row_number FROM (
                 SELECT filename, file_row_number,
                        row_number() OVER revisions AS age,
                        bool_or(({EVENT_TIME} >= $start OR {CREATED_TIME} >= $start)
                                AND {EVENT_TIME} <= $end) OVER (PARTITION BY {by}) AS touched
-                FROM {scan}
+                FROM {parts.scan_files_sql(files, row_ids=True)}
                 WINDOW revisions AS (
                     PARTITION BY {by}
                     ORDER BY {EVENT_TIME} DESC, {CREATED_TIME} DESC, filename DESC,
                              file_row_number DESC)
-            ) WHERE age = 1 AND touched
+            ) WHERE age = 1 AND touched ORDER BY filename, file_row_number
             """,  # noqa: S608 - names are quoted, values bound
-            {"start": start, "end": end},
-        )
-        newest = connection.sql(
-            f"SELECT t.* EXCLUDE (filename, file_row_number) FROM {scan} t "  # noqa: S608
-            "SEMI JOIN winners USING (filename, file_row_number)"
-        )
-        try:
-            for batch in newest.to_arrow_reader(batch_rows):
-                yield pa.Table.from_batches([batch])
-        except (duckdb.Error, OSError) as error:
-            raise parts.why_not(folder, error) from error
+            params={"start": start, "end": end},
+        ).to_arrow_table()
+    except duckdb.Error as error:
+        raise parts.why_not(folder, error) from error
     finally:
         connection.close()
+    coded = winners["filename"].combine_chunks().dictionary_encode()
+    numbers = np.array([files.index(file) for file in coded.dictionary.to_pylist()], dtype=np.int64)
+    file_of = numbers[coded.indices.to_numpy()]
+    row_of = winners["file_row_number"].to_numpy()
+    schema = pq.read_schema(files[0]).remove_metadata()
+    for first in range(0, len(file_of), batch_rows):
+        some = slice(first, first + batch_rows)
+        try:
+            columns = fetch_rows(files, file_of[some], row_of[some], schema.names)
+        except (OSError, pa.ArrowException) as error:
+            raise parts.why_not(folder, error) from error
+        yield pa.table([columns[name] for name in schema.names], schema=schema)

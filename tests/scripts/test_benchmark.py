@@ -1,0 +1,40 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.measure import Row, compared, markdown
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark.py"
+KEYS = {"name", "against", "ours", "theirs", "unit", "ratio", "needed", "met"}
+
+
+def test_a_ratio_says_how_many_times_faster_ours_is_where_seconds_are_compared():
+    row = compared("a", "b", [1.0, 2.0, 3.0], [8.0, 20.0, 9.0], "s", ">= 4", inverse=True)
+    assert (row.ours, row.theirs, row.ratio, row.met) == (2.0, 9.0, 4.5, True)
+    assert not compared("a", "b", [3.0], [2.0], "ms", "<= 1.4").met
+
+
+def test_a_missed_figure_is_called_missed():
+    assert "**missed**" in markdown([Row("a", "b", 2.0, 1.0, "s", 2.0, "<= 1")])
+
+
+@pytest.mark.slow
+def test_json_alone_goes_to_standard_output():
+    ended = subprocess.run(
+        [sys.executable, str(SCRIPT), "startup", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = json.loads(ended.stdout)
+    assert [set(row) for row in rows] == [KEYS] * 3
+    assert all(row["name"] == "startup" for row in rows)
+
+
+def test_an_unknown_name_is_answered_with_the_valid_ones():
+    ended = subprocess.run([sys.executable, str(SCRIPT), "speed"], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "choose from encode, latency" in ended.stderr
