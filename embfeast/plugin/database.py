@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -45,7 +45,7 @@ def connect_memory() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-@lru_cache(maxsize=1)
+@cache  # never dropped: closing the parent's in a child waits for its threads
 def _memory(process: int) -> duckdb.DuckDBPyConnection:
     """Open one database a process: its threads do not survive a fork, and starting them costs."""
     return duckdb.connect(":memory:")
