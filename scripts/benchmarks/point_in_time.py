@@ -41,7 +41,7 @@ def _against(folder: Path, count: int, kind: str, repeats: int, needed: str) -> 
     measured: dict[str, list[dict[str, Any]]] = {OURS: [], kind: []}
     for _ in range(repeats):
         for one in measured:
-            measured[one].append(in_process(one, path, count, 1 if kind == "dask" else 3))
+            measured[one].append(in_process(one, path, count))
     ours, theirs = measured.values()
     if ours[0]["digest"] != theirs[0]["digest"]:
         raise AssertionError(f"{kind} and ours disagree on {count:,} rows")
