@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from embfeast import EmbfeastError
-from embfeast.cli import app, main
+from embfeast.cli import COMMANDS, app, main
 
 
 def test_help_says_what_there_is_and_imports_neither_feast_nor_torch():
@@ -27,10 +27,11 @@ def test_importing_the_package_imports_neither_feast_nor_torch():
     assert ran.stdout.strip() == "[]"
 
 
-def test_each_command_has_an_example_in_its_help():
-    said = CliRunner().invoke(app, ["verify", "--help"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_an_example_in_its_help(command):
+    said = CliRunner().invoke(app, [command, "--help"])
     assert said.exit_code == 0
-    assert "Example: embfeast verify" in " ".join(said.output.split())
+    assert f"Example: embfeast {command}" in " ".join(said.output.split())
 
 
 def test_a_mistake_ends_in_one_line_and_exit_code_1(monkeypatch, capsys):

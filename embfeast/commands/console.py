@@ -1,0 +1,65 @@
+"""What all commands print with: a progress bar for people, nothing where nobody looks."""
+
+import json as jsonlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from embfeast.errors import EmbfeastError
+
+RepoOption = Annotated[Path, typer.Option("--repo", "-r", help="The feature repository.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON for machines, and nothing else.")]
+
+
+def open_store(repo: Path) -> Any:
+    """Open a feature repository's store.
+
+    Raises
+    ------
+    EmbfeastError
+        The folder is no feature repository.
+    """
+    # Feast takes seconds to import, which `--help` need not wait for.
+    from feast import FeatureStore
+
+    if not (repo / "feature_store.yaml").exists():
+        raise EmbfeastError(f"{repo} has no feature_store.yaml; name the repository with --repo")
+    return FeatureStore(repo_path=str(repo))
+
+
+def print_json(value: Any) -> None:
+    """Print a value for machines."""
+    print(jsonlib.dumps(value, indent=2, default=str))  # noqa: T201
+
+
+@contextmanager
+def progress(what: str, *, total: float | None = 1.0, quiet: bool = False) -> Iterator[Any]:
+    """Show a bar with rate and time left on standard error, where that is a terminal.
+
+    Yields
+    ------
+    rich.progress.Progress and the task's number
+        Both are needed: ``bar.advance(task, 3)``, ``bar.update(task, completed=0.5)``.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    counted = total is None or total > 1
+    columns = [TextColumn("{task.description}"), BarColumn()]
+    columns += [MofNCompleteColumn()] if counted else []
+    columns += [TaskProgressColumn(show_speed=counted), TimeRemainingColumn()]
+    with Progress(
+        *columns, console=Console(stderr=True), disable=quiet or not sys.stderr.isatty()
+    ) as bar:
+        yield bar, bar.add_task(what, total=total)
