@@ -12,7 +12,9 @@ COMMANDS = (
     "fit",
     "materialize",
     "verify",
+    "evaluate",
     "lookup",
+    "doctor",
 )
 
 app = typer.Typer(
