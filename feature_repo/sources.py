@@ -9,6 +9,7 @@ tickets = DuckDBSource(
     text_columns=["subject", "body"],
     timestamp_field="event_timestamp",
     created_timestamp_column="created_timestamp",
+    key_columns="ticket_id",
     description="Support tickets, one row a revision",
     owner="support-ml",
 )

@@ -5,7 +5,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,11 @@ class DuckDBSource(DataSource):
         When a row became true. Naive times are taken as UTC.
     created_timestamp_column : str, optional
         When a row was known.
+    key_columns : str or sequence of str, optional
+        Columns that say whose text it is; `embfeast fit` reads texts by them.
+    label_column : str, optional
+        What a model is to predict, where the table has it; `embfeast evaluate` and `report` use it.
+        It never becomes a feature.
     field_mapping, description, tags, owner
         As in Feast's own sources.
 
@@ -92,6 +97,8 @@ class DuckDBSource(DataSource):
         text_columns: str | Sequence[str],
         timestamp_field: str,
         created_timestamp_column: str | None = None,
+        key_columns: str | Sequence[str] = (),
+        label_column: str | None = None,
         field_mapping: dict[str, str] | None = None,
         description: str = "",
         tags: dict[str, str] | None = None,
@@ -109,8 +116,9 @@ class DuckDBSource(DataSource):
         self.database = str(database)
         self.table = table
         self.query = query
-        chosen = [text_columns] if isinstance(text_columns, str) else text_columns
-        self.text_columns = tuple(chosen)
+        self.text_columns = _names(text_columns)
+        self.key_columns = _names(key_columns)
+        self.label_column = label_column
         self._check_arguments()
 
     def _check_arguments(self) -> None:
@@ -169,6 +177,8 @@ class DuckDBSource(DataSource):
             "table": self.table,
             "query": self.query,
             "text_columns": list(self.text_columns),
+            "key_columns": list(self.key_columns),
+            "label_column": self.label_column,
         }
 
     def __eq__(self, other: object) -> bool:
@@ -189,12 +199,12 @@ class DuckDBSource(DataSource):
             Names what is missing or of the wrong type.
         """
         types = dict(self.get_table_column_names_and_types(config))
-        self._check_types(types)
+        named = [*self.key_columns, *([self.label_column] if self.label_column else [])]
+        self._check_types(types, named)
 
     def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[tuple[str, str]]:
         """Return the columns and their DuckDB types."""
-        with self._open(config.repo_path) as connection:
-            return self._types(connection).items()
+        return self.column_types(config.repo_path).items()
 
     @staticmethod
     def source_datatype_to_feast_value_type() -> Callable[[str], ValueType]:
@@ -261,6 +271,20 @@ class DuckDBSource(DataSource):
         with self._open(repo) as connection:
             sql = f"SELECT count(*) FROM {self.get_table_query_string()} WHERE {where}"  # noqa: S608
             return int(self._run(connection, sql, values).fetchone()[0])
+
+    def column_types(self, repo: Path | str | None) -> dict[str, str]:
+        """Return the columns and their DuckDB types."""
+        with self._open(repo) as connection:
+            return self._types(connection)
+
+    def period(self, repo: Path | str | None) -> tuple[datetime, datetime] | None:
+        """Return the first and the last event time (UTC), or None where there are no rows."""
+        event = f"CAST({quote(self.timestamp_field)} AS {MOMENT})"
+        sql = f"SELECT min({event}), max({event}) FROM {self.get_table_query_string()}"  # noqa: S608
+        with self._open(repo) as connection:
+            self._check_types(self._types(connection))
+            first, last = self._run(connection, sql).fetchone()
+        return None if first is None else (first.astimezone(UTC), last.astimezone(UTC))
 
     def check(self, repo: Path | str | None, keys: Sequence[str]) -> None:
         """Refuse rows that no feature row could stand for.
@@ -396,6 +420,10 @@ def feast_type(kind: str) -> ValueType:
     if element == kind or value is ValueType.UNKNOWN:
         return value
     return ValueType[f"{value.name}_LIST"]
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _did_you_mean(word: str, known: Sequence[str]) -> str:
