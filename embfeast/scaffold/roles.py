@@ -261,8 +261,8 @@ class _Search:
         mine = self.table.columns[key[0]]
         if column is not None and column.value_type is not mine.value_type:
             raise EmbfeastError(
-                f"{self.table.name}: {other!r} is {column.kind} and cannot name another text, whose "
-                f"key {key[0]!r} is {mine.kind}"
+                f"{self.table.name}: {other!r} is {column.kind} and cannot name another text: "
+                f"the key {key[0]!r} is {mine.kind}"
             )
         # Feast tells the two keys apart by name, and ours is found again behind the prefix.
         joined = other if other.endswith(key[0]) and other != key[0] else f"other_{key[0]}"

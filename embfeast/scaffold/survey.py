@@ -1,7 +1,8 @@
-"""What the chosen columns hold: counts, time span, revisions; and what no features can be made of."""
+"""What the chosen columns hold: counts, time span, labels; and rows that none could stand for."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.compute import joined_texts
@@ -38,6 +39,8 @@ class Survey:
         Rows known before the cutoff.
     labels : list of str
         The label's values before the cutoff, the most frequent first; at most 201.
+    example : dict
+        The key of the newest text.
     """
 
     rows: int
@@ -48,6 +51,7 @@ class Survey:
     needs_as_of: bool
     before: int
     labels: list[str]
+    example: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,14 @@ def survey(table: TextTable, roles: Roles) -> Survey:
             {"as_of": cutoff},
         )
         labels = [str(row[0]) for row in found]
-    return Survey(table.rows, key_count, first, last, cutoff, needs, read, labels)
+    newest = table.ask(
+        f"SELECT {keys} FROM {table.relation} ORDER BY {time} DESC, {keys} LIMIT 1"  # noqa: S608
+    )[0]
+    example = {
+        name: value if isinstance(value, int) else str(value)
+        for name, value in zip(roles.key, newest, strict=True)
+    }
+    return Survey(table.rows, key_count, first, last, cutoff, needs, read, labels, example)
 
 
 def draw(table: TextTable, roles: Roles, as_of: datetime, rows: int = SAMPLE) -> Sample:
@@ -117,10 +128,10 @@ def draw(table: TextTable, roles: Roles, as_of: datetime, rows: int = SAMPLE) ->
     """
     texts = ", ".join(map(quote, roles.text))
     order = ", ".join(map(quote, [*roles.key, str(roles.time)]))
-    drawn = table.connection.execute(
+    drawn = table.connection.sql(
         f"SELECT {texts} FROM {table.relation} WHERE {_known(roles)} < $as_of "  # noqa: S608
         f"ORDER BY hash({order}) LIMIT {rows}",
-        {"as_of": as_of},
+        params={"as_of": as_of},
     ).to_arrow_table()
     said = joined_texts(drawn, roles.text)
     filled = [text for text in said if text is not None]
@@ -158,6 +169,7 @@ def _refuse_duplicates(table: TextTable, roles: Roles) -> None:
     said = ", ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
     by = ", ".join(map(quote, names))
     raise EmbfeastError(
-        f"{table.name}: {count} rows have the same key and time ({said}); name what else tells them "
-        "apart with another --key, or keep one of each: " + table.as_query(f"DISTINCT ON ({by}) *")
+        f"{table.name}: {count} rows have the same key and time ({said}); name what else tells "
+        "them apart with another --key, or keep one of each: "
+        + table.as_query(f"DISTINCT ON ({by}) *")
     )
