@@ -9,10 +9,12 @@ from embfeast.errors import EmbfeastError
 
 # In the order in which a user meets them; each is a function in a module of its own name.
 COMMANDS = (
+    "init",
     "fit",
     "materialize",
     "verify",
     "evaluate",
+    "report",
     "lookup",
     "doctor",
 )
