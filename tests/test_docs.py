@@ -11,6 +11,7 @@ import doctest
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ GOES_ON = "goes on where the [quick start](quickstart.md) ends"
 RUN = {"python", "bash", "yaml"}
 READ_ONLY = {"mermaid", "text", "json"}  # pictures and what a command prints
 FEWEST_RUN = 0.8  # of all blocks
+MOST_SECONDS = 300  # of one block
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -39,14 +41,20 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.re
 def run_commands(example: Example) -> str | None:
     """Run a block in bash; what it printed is the failure's message."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    ran = subprocess.run(
+    ran = subprocess.Popen(
         ["bash", "-euo", "pipefail", "-c", str(example.parsed)],
         env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
-    return None if ran.returncode == 0 else f"exit code {ran.returncode}\n{ran.stdout[-4000:]}"
+    try:
+        said, _ = ran.communicate(timeout=MOST_SECONDS)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(ran.pid, signal.SIGKILL)  # a server that the block left behind
+    return None if ran.returncode == 0 else f"exit code {ran.returncode}\n{said[-4000:]}"
 
 
 def read_yaml(example: Example) -> None:
@@ -86,9 +94,10 @@ def quickstart(tmp_path_factory) -> Path:
 @pytest.mark.slow
 @every_page
 def test_every_block_of_a_page_runs(page, tmp_path, request):
-    shutil.copy(ROOT / "examples" / "reviews.csv", tmp_path)
-    if page == QUICKSTART or GOES_ON in " ".join(page.read_text(encoding="utf-8").split()):
+    goes_on = GOES_ON in " ".join(page.read_text(encoding="utf-8").split())
+    if page == QUICKSTART or goes_on:
         shutil.copytree(request.getfixturevalue("quickstart"), tmp_path, dirs_exist_ok=True)
+    shutil.copy(ROOT / "examples" / "reviews.csv", tmp_path)
     if page != QUICKSTART:
         run_page(page, tmp_path)
 
