@@ -12,7 +12,10 @@ COMMANDS = (
     "fit",
     "materialize",
     "verify",
+    "evaluate",
+    "report",
     "lookup",
+    "doctor",
 )
 
 app = typer.Typer(

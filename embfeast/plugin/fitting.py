@@ -64,10 +64,8 @@ def fit_repository(
     known = read_labels(labels, keys) if labels is not None else None
     if known is None and recipe.needs_labels:
         known = own_labels(texts, repo)
-    engine = engine_config(config)
-    recipes = in_repo(config, engine.recipes)
+    recipes = in_repo(config, engine_config(config).recipes)
     rows = texts.count(repo, end=as_of)
-    cache = EmbeddingCache(in_repo(config, engine.cache)) if engine.cache else None
     fitted = fit_on_source(
         recipe,
         texts,
@@ -76,11 +74,17 @@ def fit_repository(
         as_of=as_of,
         labels=known,
         previous=load_current(recipes) if keep_clusters else None,
-        encoder=Encoder(recipe.settings.model, cache=cache),
+        encoder=caching_encoder(config, recipe.settings.model),
         progress=progress and _counting(progress, min(rows, recipe.settings.fit_rows)),
     )
     save_version(recipes, fitted)
     return fitted
+
+
+def caching_encoder(config: RepoConfig, model: str) -> Encoder:
+    """Return an encoder that keeps embeddings where the repository's engine keeps them."""
+    folder = engine_config(config).cache
+    return Encoder(model, cache=EmbeddingCache(in_repo(config, folder)) if folder else None)
 
 
 def _counting(progress: Callable[[int, int], Any], most: int) -> Callable[[int], Any]:

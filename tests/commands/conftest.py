@@ -70,8 +70,12 @@ SAYINGS = ["The soup was cold", "A lovely evening", "We waited an hour", "The bi
 
 def run(*command: object) -> Result:
     """Run a command of embfeast in this process."""
+    return run_with_code(0, *command)
+
+
+def run_with_code(code: int, *command: object) -> Result:
     ended = CliRunner().invoke(app, [str(word) for word in command])
-    assert ended.exit_code == 0, ended.output + str(ended.exception)
+    assert ended.exit_code == code, ended.output + repr(ended.exception)
     return ended
 
 

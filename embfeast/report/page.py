@@ -1,0 +1,99 @@
+"""The page: cards, sections and figures put into one HTML file that needs no network."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import altair
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from embfeast.report.charts import CONFIG, SHAPES
+from embfeast.report.overview import Card
+from embfeast.report.section import Figure, Section, Table
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the page shows.
+
+    Attributes
+    ----------
+    title, made : str
+        What it is about, and when and by which version it was made.
+    cards : sequence of Card
+    sections : sequence of Section
+    recipe : str
+        As YAML.
+    """
+
+    title: str
+    made: str
+    cards: Sequence[Card]
+    sections: Sequence[Section]
+    recipe: str
+
+
+def render(page: Page) -> str:
+    """Return the page as HTML.
+
+    All that users wrote is escaped: in the text by jinja, in scripts as JSON without ``<``. The
+    page's own policy (CSP) lets nothing be fetched.
+    """
+    environment = Environment(
+        loader=PackageLoader("embfeast.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests |= {"figure": _is_figure, "number": _is_number}
+    environment.filters |= {"anchor": anchor, "shown": _shown}
+    template = environment.get_template("report.html")
+    return template.render(
+        page=page,
+        style=_own("style.css"),
+        script=_own("figures.js"),
+        # The version whose specs altair writes.
+        vega=Markup(vl_convert.javascript_bundle(vl_version=_minor(altair.VEGALITE_VERSION))),  # noqa: S704 - not the user's
+        config=CONFIG,
+        shapes=SHAPES,
+    )
+
+
+def anchor(title: str) -> str:
+    """Return a title as the page's own address of its section.
+
+    Examples
+    --------
+    >>> anchor("Which tricks help")
+    'which-tricks-help'
+    """
+    return re.sub(r"\W+", "-", title.lower()).strip("-")
+
+
+def _own(name: str) -> Markup:
+    text = (files("embfeast.report") / "templates" / name).read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704 - not the user's
+
+
+def _minor(version: str) -> str:
+    """Return 6.4 for v6.4.1."""
+    return ".".join(version.removeprefix("v").split(".")[:2])
+
+
+def _is_figure(part: Figure | Table) -> bool:
+    return isinstance(part, Figure)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,103 @@
+"""Synthesis: which products tell something that no single component tells."""
+
+import altair as alt
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.feature_selection import f_classif, mutual_info_classif, mutual_info_regression
+
+from embfeast.report.charts import finished, number, records, word
+from embfeast.report.components import meanings
+from embfeast.report.sample import Sample
+from embfeast.report.section import Figure, Section, Table
+
+SHOWN = 20
+EXPLAINED = 8
+
+
+def synthesis(sample: Sample, entry: str) -> Section:
+    """Rank the made features by what they say about the label, or by their spread."""
+    names = sample.fitted.output_names(entry)
+    values = sample.outputs[entry]
+    scores, measure = _scores(sample, values)
+    order = np.argsort(-scores, kind="stable")
+    single = np.array(["_x_" not in n and not n.endswith("_squared") for n in names])
+    made = ~single & ~np.char.startswith(np.array(names), ("sketch", "landmark"))
+    top = order[: min(SHOWN, len(order))]
+    said = [f"{len(names)} features, of which {int((~single).sum())} are products, ranked by "
+            f"{measure}."]  # fmt: skip
+    if single.any() and (~single).any():
+        best, product = scores[single].max(), scores[~single].max()
+        said.append(
+            f"The best single component reaches {best:.3f}, the best product {product:.3f}; "
+            f"{int((~single[top]).sum())} of the top {len(top)} are products. "
+            + (
+                "Products below every component add little to a model that has the components."
+                if product < np.sort(scores[single])[0] or product < 0.5 * best
+                else "A product that ranks with the components says something by itself: whether "
+                "it says something new shows in the comparison on the label."
+            )
+        )
+    parts: list[Figure | Table] = [_figure(names, scores, top, single, measure)]
+    plain = [i for i, name in enumerate(names) if single[i] and name.startswith("component")]
+    if plain and made.any():
+        parts.append(
+            meanings(sample, values[:, plain[:EXPLAINED]], "What the components multiplied are")
+        )
+    return Section(entry, "Feature synthesis", said, parts)
+
+
+def _scores(sample: Sample, values: NDArray[np.float32]) -> tuple[NDArray[np.float64], str]:
+    rows = sample.labelled
+    if sample.labels is None or len(rows) < 10:
+        return np.asarray(values.var(axis=0, dtype=np.float64)), "variance (there is no label)"
+    own, truth = values[rows].astype(np.float64), sample.labels[rows]
+    name = sample.label_name
+    if not sample.has_classes:
+        if truth.dtype == object:
+            return np.asarray(own.var(axis=0)), "variance (the label has one class)"
+        found = mutual_info_regression(own, truth, random_state=sample.seed)
+        return np.asarray(found), f"mutual information with {name}, in nats"
+    if len(own) / len(set(truth)) < 10:  # nearest neighbours, which it counts, are too few
+        with np.errstate(all="ignore"):
+            found = np.nan_to_num(f_classif(own, truth.astype(str))[0])
+        return np.asarray(found), f"the F statistic between the classes of {name}"
+    found = mutual_info_classif(own, truth.astype(str), random_state=sample.seed)
+    return np.asarray(found), f"mutual information with {name}, in nats"
+
+
+def _figure(
+    names: list[str],
+    scores: NDArray[np.float64],
+    top: NDArray[np.int64],
+    single: NDArray[np.bool_],
+    measure: str,
+) -> Figure:
+    shown = [_shown(names[i]) for i in top]
+    kinds = ["component" if single[i] else "product" for i in top]
+    data = records({"feature": shown, "score": scores[top], "kind": kinds})
+    bars = (
+        alt.Chart(data)
+        .mark_bar(cornerRadiusEnd=2)
+        .encode(
+            x=alt.X("score:Q", title=measure),
+            y=alt.Y("feature:N", sort=shown, title=None),
+            color=alt.Color(
+                "kind:N",
+                title=None,
+                scale=alt.Scale(domain=["component", "product"]),
+            ),
+            tooltip=[word("feature"), word("kind"), number("score", format=".3f")],
+        )
+    )
+    rows = [[_shown(names[i]), "component" if single[i] else "product", round(float(scores[i]), 4)]
+            for i in top]  # fmt: skip
+    return Figure(
+        title=f"The {len(top)} features that matter most",
+        description=f"Bars by {measure}; the first is {shown[0]}.",
+        spec=finished(bars, 50 + 20 * len(top)),
+        data=Table("Features by rank", ["feature", "kind", "score"], rows),
+    )
+
+
+def _shown(name: str) -> str:
+    return name.replace("component_", "c").replace("_x_", " × ").replace("_squared", "²")
