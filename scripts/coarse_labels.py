@@ -14,8 +14,8 @@ import yaml
 from console import console, run
 from embfeast import EmbfeastError, Encoder
 from embfeast.plugin.database import quote
+from embfeast.scaffold.loading import check_columns, columns_of, scan_file
 from embfeast.tricks import ClusterFeatures
-from ingest import check_columns, columns_of, scan_file
 
 
 def main(

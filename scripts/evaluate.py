@@ -17,7 +17,7 @@ from embfeast.encoding import EmbeddingCache
 from embfeast.evaluation import choose, evaluate
 from embfeast.evaluation.sets import FeatureSet
 from embfeast.plugin.database import quote
-from ingest import check_columns, columns_of, scan_file
+from embfeast.scaffold.loading import check_columns, columns_of, scan_file
 
 REPO = Path("feature_repo")
 TICKETS = (

@@ -4,7 +4,6 @@ CSV, Parquet and JSON Lines of any size go through DuckDB's readers into the tab
 feature repository reads.
 """
 
-import difflib
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -16,17 +15,9 @@ import typer
 
 from console import console, run
 from embfeast import EmbfeastError
-from embfeast.plugin.database import literal, quote
+from embfeast.plugin.database import quote
+from embfeast.scaffold.loading import cannot_read, check_columns, columns_of, scan_file
 
-READERS = {
-    ".csv": "read_csv",
-    ".tsv": "read_csv",
-    ".csv.gz": "read_csv",
-    ".parquet": "read_parquet",
-    ".jsonl": "read_json",
-    ".ndjson": "read_json",
-    ".json": "read_json",
-}
 LAST = "TIMESTAMPTZ '2026-06-30 00:00:00+00'"
 
 
@@ -94,58 +85,11 @@ def ingest(
                 raise EmbfeastError(f"{file} has no rows")
         half.replace(database)
     except duckdb.Error as error:
-        raise EmbfeastError(
-            f"{file} cannot be read: {' '.join(str(error).split())[:300]}"
-        ) from error
+        raise EmbfeastError(cannot_read(file, error)) from error
     finally:
         half.unlink(missing_ok=True)
         half.with_name(half.name + ".wal").unlink(missing_ok=True)
     return summary
-
-
-def scan_file(file: Path) -> str:
-    """Return the SQL that reads a file, told by its ending."""
-    if not file.is_file():
-        raise EmbfeastError(f"{file} does not exist")
-    name = file.name.lower()
-    ending = next((known for known in READERS if name.endswith(known)), None)
-    if ending is None:
-        raise EmbfeastError(f"{file}: unknown kind of file; give one of {', '.join(READERS)}")
-    return f"{READERS[ending]}({literal(str(file))})"
-
-
-def columns_of(connection: duckdb.DuckDBPyConnection, scan: str, file: Path) -> dict[str, str]:
-    """Return the columns of a file with their types."""
-    if file.stat().st_size == 0:
-        raise EmbfeastError(f"{file} is empty")
-    found = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
-    return {row[0]: row[1] for row in found}
-
-
-def check_columns(
-    types: dict[str, str],
-    file: Path,
-    text: Sequence[str],
-    label: str | None,
-    key: str | None,
-    time: str | None,
-) -> None:
-    """Raise EmbfeastError where a column is missing, or a text column holds no text."""
-    if not text:
-        raise EmbfeastError("name at least one text column with --text")
-    for column in [*text, label, key, time]:
-        if column is not None and column not in types:
-            close = difflib.get_close_matches(column, list(types), n=1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise EmbfeastError(f"{file} has no column {column!r}{hint}; it has {', '.join(types)}")
-    for column in text:
-        if types[column] != "VARCHAR":
-            raise EmbfeastError(f"{file}: column {column!r} is {types[column]}, not text")
-    if time and not types[time].startswith(("TIMESTAMP", "DATE")):
-        raise EmbfeastError(
-            f"{file}: column {time!r} is {types[time]}, not a time; write times as "
-            "2026-05-31T12:00:00Z"
-        )
 
 
 def _load(

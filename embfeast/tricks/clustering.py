@@ -1,6 +1,6 @@
 """How clusters are found: in memory, in passes over chunks, by density; and their numbers kept."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -118,26 +118,73 @@ def choose_count(X: Rows, rule: str, most: int, seed: int) -> tuple[int, dict[st
     curve : dict
         ``"clusters"``: the numbers tried; under the rule's name: the score of each.
     """
+    curves = count_curves(X, (rule,), most, seed)
+    return best_count(curves, rule), curves
+
+
+def count_curves(
+    X: Rows,
+    rules: Sequence[str],
+    most: int,
+    seed: int,
+    progress: Callable[[int], Any] | None = None,
+) -> dict[str, list[float]]:
+    """Try numbers of clusters from 2 to `most` and score each by the rules.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, dim), float32
+    rules : sequence of {"elbow", "silhouette"}
+    most : int
+        Lowered where the rows are too few or too alike.
+    seed : int
+    progress : callable, optional
+        Called with 1 after each number.
+
+    Returns
+    -------
+    dict of list of float
+        ``"clusters"``: the numbers tried; under each rule's name: the score of each.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than three distinct rows.
+    """
     most = min(most, len(np.unique(X[:10_000], axis=0)) - 1)
     if most < 2:
         raise ValueError(
             f"ClusterFeatures: {len(X)} texts are too few, or too alike, to choose a number of "
             "clusters; fit on more, or give n_clusters"
         )
-    tried = list(range(2, most + 1))
+    curves: dict[str, list[float]] = {"clusters": [], **{rule: [] for rule in rules}}
     kind: Any = MiniBatchKMeans if len(X) >= MINI_BATCH_ROWS else KMeans
-    runs = [kind(k, n_init=2, random_state=seed).fit(X) for k in tried]
-    if rule == "elbow":
-        scores = [float(run.inertia_) for run in runs]
-        best = tried[farthest_below_chord(np.array(scores))]
-    else:
-        rows = min(len(X), SILHOUETTE_ROWS)
-        scores = [
-            float(silhouette_score(X, run.labels_, sample_size=rows, random_state=seed))
-            for run in runs
-        ]
-        best = tried[int(np.argmax(scores))]
-    return best, {"clusters": [float(k) for k in tried], rule: scores}
+    for count in range(2, most + 1):
+        run = kind(count, n_init=2, random_state=seed).fit(X)
+        curves["clusters"].append(float(count))
+        if "elbow" in rules:
+            curves["elbow"].append(float(run.inertia_))
+        if "silhouette" in rules:
+            rows = min(len(X), SILHOUETTE_ROWS)
+            score = silhouette_score(X, run.labels_, sample_size=rows, random_state=seed)
+            curves["silhouette"].append(float(score))
+        if progress is not None:
+            progress(1)
+    return curves
+
+
+def best_count(curves: dict[str, list[float]], rule: str) -> int:
+    """Return the number of clusters that a rule takes from its curve.
+
+    Examples
+    --------
+    >>> curves = {"clusters": [2.0, 3.0, 4.0], "silhouette": [0.1, 0.3, 0.2]}
+    >>> best_count(curves, "silhouette")
+    3
+    """
+    scores = np.array(curves[rule])
+    best = farthest_below_chord(scores) if rule == "elbow" else int(np.argmax(scores))
+    return int(curves["clusters"][best])
 
 
 def by_density(

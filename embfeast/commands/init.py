@@ -1,0 +1,163 @@
+"""`embfeast init`: look at a table of texts and write a feature repository for it."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from embfeast.commands.console import JsonOption, print_json, progress
+
+
+def init(
+    repo: Annotated[Path, typer.Argument(help="A new folder, or an existing Feast repository.")],
+    database: Annotated[Path | None, typer.Option(help="DuckDB database file.")] = None,
+    table: Annotated[str | None, typer.Option(help="Its table; default: its only one.")] = None,
+    query: Annotated[str | None, typer.Option(help="One SELECT instead of a table.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="CSV, Parquet or JSON Lines instead of a database.")
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="Text column; several are joined. Default: found.")
+    ] = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help="Key column; several times if composite.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="When a text became true: a column, or one moment for all.")
+    ] = None,
+    created: Annotated[str | None, typer.Option(help="When it was known: a column.")] = None,
+    label: Annotated[str | None, typer.Option(help="What a model is to predict.")] = None,
+    pairs: Annotated[
+        str | None, typer.Option(help="The other text's key, for features of pairs.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What one text is, say review.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Encoder: a folder or hub id. Default: all-MiniLM-L6-v2.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Look at a table of texts, propose a recipe, and write a feature repository.
+
+    Nothing is ever overwritten, and the table is only read.
+
+    Example: embfeast init my_repo --database reviews.duckdb --label stars
+    """
+    from embfeast.scaffold.place import KNOWN, find_place, moment_of
+    from embfeast.scaffold.plan import Plan, key_types, text_name
+    from embfeast.scaffold.proposal import propose
+    from embfeast.scaffold.repository import check_target, write_repository
+    from embfeast.scaffold.roles import Roles, find_roles, take_first
+    from embfeast.scaffold.survey import draw, survey
+    from embfeast.scaffold.table import open_table
+
+    check_target(repo)
+    moment = moment_of(time)
+    given = Roles(
+        tuple(text or ()), tuple(key or ()), KNOWN if moment else time, created, label, pairs
+    )
+    asking = not (yes or json) and sys.stdin.isatty()
+    with find_place(repo, database=database, file=file, table=table, query=query) as place:
+        place = place.since(moment) if moment else place
+        with open_table(place.database, place.table, place.query) as opened:
+            roles = find_roles(opened, given, _ask if asking else take_first)
+            counted = survey(opened, roles)
+            sample = draw(opened, roles, counted.as_of)
+            types = key_types(opened, roles)
+            if not json:
+                _say_what_was_seen(opened, roles, counted, sample)
+        encoder = _encoder(model)
+        with progress("encoding a sample", quiet=json) as (bar, task):
+            proposal = propose(
+                sample.texts,
+                encoder,
+                label=label,
+                labels=counted.labels,
+                pairs=pairs is not None,
+                progress=lambda what, share: bar.update(task, description=what, completed=share),
+            )
+        called = text_name(name, place)
+        plan = Plan(repo, called, encoder.model, place, roles, counted, sample, proposal, types)
+        files = write_repository(repo, plan.values())
+        place.move_into(repo)
+    if json:
+        written = [str(path) for path in files]
+        print_json({**plan.to_dict(), "files": written, "next": plan.commands(str(repo))})
+        return
+    _say_what_was_written(plan, files)
+
+
+def _encoder(model: str | None) -> Any:
+    from embfeast.encoding import DEFAULT_MODEL, EmbeddingCache, Encoder
+
+    return Encoder(model or DEFAULT_MODEL, cache=EmbeddingCache())
+
+
+def _ask(question: str, columns: Sequence[str]) -> str:
+    import click
+
+    return str(
+        typer.prompt(
+            f"{question} ({', '.join(columns)})",
+            default=columns[0],
+            type=click.Choice(list(columns)),
+            show_choices=False,
+            err=True,
+        )
+    )
+
+
+def _say_what_was_seen(table: Any, roles: Any, counted: Any, sample: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from embfeast.scaffold.writing import scripts
+
+    console = Console(highlight=False)
+    used = dict.fromkeys(roles.text, "text") | dict.fromkeys(roles.key, "key")
+    used |= {roles.time: "time", roles.created: "created", roles.label: "label"}
+    shown = Table("column", "type", "taken as", "nulls", "values", "mean length")
+    for column in table.columns.values():
+        shown.add_row(
+            column.name,
+            column.kind,
+            used.get(column.name, ""),
+            f"{column.nulls:,}",
+            "" if column.distinct is None else f"about {column.distinct:,}",
+            f"{column.length:.0f}" if column.length else "",
+        )
+    console.print(shown)
+    lengths = sorted(map(len, sample.texts))
+    written = ", ".join(f"{script} {share:.0%}" for script, share in scripts(sample.texts).items())
+    console.print(
+        f"{counted.rows:,} rows, {counted.keys:,} keys, from {counted.first:%Y-%m-%d} to "
+        f"{counted.last:%Y-%m-%d}. Of {sample.rows:,} drawn from the first {counted.before:,}: {sample.blank:,} blank, "
+        f"{sample.repeated:,} repeated, half over {lengths[len(lengths) // 2]:,} characters, "
+        f"the longest {lengths[-1]:,}; written in {written or 'no letters'}.",
+        soft_wrap=True,
+    )
+    for note in roles.notes:
+        console.print(f"- {note}", markup=False, soft_wrap=True)
+
+
+def _say_what_was_written(plan: Any, files: Sequence[Path]) -> None:
+    from embfeast.scaffold.repository import MERGED, lacking_settings
+
+    for warning in plan.proposal.warnings:
+        typer.echo(f"warning: {warning}")
+    for entry in plan.proposal.entries:
+        reasons = "; ".join(
+            f"{setting.name} {'' if isinstance(setting.value, dict) else setting.value} "
+            f"({setting.why})"
+            for setting in entry.settings
+            if setting.why
+        )
+        typer.echo(f"  {entry.name}: {reasons or entry.why}")
+    typer.echo(f"wrote {len(files)} files into {plan.repo}: {', '.join(f.name for f in files)}")
+    if any(path.name == MERGED for path in files):
+        typer.echo("your feature_store.yaml stays as it is; embfeast needs these lines of it:")
+        typer.echo("\n".join(f"    {line}" for line in lacking_settings(plan.repo)))
+    typer.echo("next:")
+    typer.echo("\n".join(f"  {command}" for command in plan.commands(str(plan.repo))))

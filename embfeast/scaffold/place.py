@@ -1,0 +1,112 @@
+"""Where the texts are found: a table, a query, or a file that is loaded first."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from embfeast.errors import EmbfeastError
+from embfeast.plugin.database import literal, quote
+from embfeast.scaffold.loading import file_ending, load_file
+from embfeast.scaffold.names import name_of
+from embfeast.scaffold.table import only_table
+
+# The column that holds the one moment at which all texts were known.
+KNOWN = "known_since"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A table or query of a database.
+
+    Attributes
+    ----------
+    database : Path
+        Where the database file lies now.
+    written : str
+        Its path as the repository writes it.
+    table, query : str or None
+        One of the two.
+    what : str
+        What the texts are called: the table's or file's name.
+    loaded : bool
+        Whether the database was made from a file and still has to be moved to `written`.
+    """
+
+    database: Path
+    written: str
+    table: str | None
+    query: str | None
+    what: str
+    loaded: bool = False
+
+    def since(self, moment: datetime) -> "Place":
+        """Return the same rows with a column that holds one moment."""
+        rows = quote(str(self.table)) if self.table else f"({self.query})"
+        query = f"SELECT *, TIMESTAMPTZ {literal(moment.isoformat())} AS {KNOWN} FROM {rows}"  # noqa: S608
+        return Place(self.database, self.written, None, query, self.what, self.loaded)
+
+    def move_into(self, repo: Path) -> None:
+        """Bring a loaded database to where the repository reads it."""
+        if self.loaded:
+            target = repo / self.written
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.database.replace(target)
+
+
+@contextmanager
+def find_place(
+    repo: Path,
+    *,
+    database: Path | None = None,
+    file: Path | None = None,
+    table: str | None = None,
+    query: str | None = None,
+) -> Iterator[Place]:
+    """Find the texts; a file is loaded into a database that is gone afterwards unless it was moved.
+
+    Raises
+    ------
+    EmbfeastError
+        Not exactly one of database and file is given, or it cannot be read.
+    """
+    if (database is None) == (file is None):
+        raise EmbfeastError("say where the texts lie: --database D.duckdb or --file F.csv")
+    if table is not None and query is not None:
+        raise EmbfeastError("give either --table or --query")
+    if database is not None:
+        if database.is_file() and file_ending(database):
+            raise EmbfeastError(f"{database} is a file of rows; give it by --file")
+        if query is None:
+            table = table or only_table(database)
+        what = table or database.name.removesuffix(".duckdb").removesuffix(".db")
+        yield Place(database, _seen_from(repo, database), table, query, what)
+        return
+    assert file is not None  # noqa: S101 - for mypy
+    if table is not None:
+        raise EmbfeastError("a file has no tables; leave --table out")
+    what = name_of(file.name.lower().removesuffix(file_ending(file) or ""))
+    written = f"data/{what}.duckdb"
+    if (repo / written).exists():
+        raise EmbfeastError(f"{repo / written} is there already and is never overwritten")
+    beside = next(folder for folder in repo.resolve().parents if folder.is_dir())
+    with tempfile.TemporaryDirectory(prefix=".embfeast_", dir=beside) as folder:
+        loaded = Path(folder) / "loaded.duckdb"
+        load_file(file, loaded, what)
+        yield Place(loaded, written, what if query is None else None, query, what, loaded=True)
+
+
+def moment_of(given: str | None) -> datetime | None:
+    """Read an ISO 8601 moment, taken as UTC without a zone; None where it is none."""
+    try:
+        moment = datetime.fromisoformat(given or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _seen_from(repo: Path, database: Path) -> str:
+    return str(database) if database.is_absolute() else os.path.relpath(database, repo)

@@ -1,0 +1,126 @@
+"""All that is known before a repository is written, and the values that its templates name."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from embfeast.scaffold.names import name_of, singular
+from embfeast.scaffold.place import Place
+from embfeast.scaffold.proposal import Proposal
+from embfeast.scaffold.repository import MERGED, STORE, entity_plans, is_repository
+from embfeast.scaffold.roles import Roles
+from embfeast.scaffold.survey import Sample, Survey
+from embfeast.scaffold.table import TextTable
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A repository to be written.
+
+    Attributes
+    ----------
+    repo : Path
+    name : str
+        What a text is called: the entity's name and the start of every view's.
+    model : str
+    place, roles, survey, sample, proposal
+        What was found.
+    value_types : dict of str
+        Feast's type of each key column.
+    """
+
+    repo: Path
+    name: str
+    model: str
+    place: Place
+    roles: Roles
+    survey: Survey
+    sample: Sample
+    proposal: Proposal
+    value_types: dict[str, str]
+
+    @property
+    def as_of(self) -> str:
+        """The proposed cutoff of the fit, as it is typed."""
+        return self.survey.as_of.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def values(self) -> dict[str, Any]:
+        """Return what the templates name."""
+        keys = [(key, self.value_types[key]) for key in self.roles.key]
+        key_entities, pair = entity_plans(keys, self.name, self.roles.pairs)
+        table = f"the table `{self.place.table}` of" if self.place.table else "a query on"
+        return {
+            "project": name_of(self.repo.resolve().name, "project"),
+            "name": self.name,
+            "model": self.model,
+            "entities": [*key_entities, *([pair] if pair else [])],
+            "key_entities": key_entities,
+            "pair": pair,
+            "source": f"{self.name}_texts",
+            "database": self.place.written,
+            "table": self.place.table,
+            "query": self.place.query,
+            "text": self.roles.text,
+            "time": self.roles.time,
+            "created": self.roles.created,
+            "keys": self.roles.key,
+            "label": self.roles.label,
+            "count": f"{len(self.sample.texts):,}",
+            "as_of": f"{self.survey.as_of:%Y-%m-%d %H:%M} UTC",
+            "example": self.survey.example,
+            "entries": self.proposal.entries,
+            "left_out": self.proposal.left_out,
+            "what": f"{table} `{self.place.written}`",
+            "commands": self.commands("."),
+        }
+
+    def commands(self, repo: str) -> list[str]:
+        """Return the commands that come next, for a repository seen from where they are typed."""
+        here = repo == "."
+        option = "" if here else f" --repo {repo}"
+        as_of = f" --as-of {self.as_of}" if self.survey.needs_as_of else ""
+        keys = " ".join(f"--key {name}={value}" for name, value in self.survey.example.items())
+        made = [
+            f"embfeast fit{option}{as_of}",
+            "feast apply" if here else f"feast -c {repo} apply",
+            f"embfeast materialize{option}",
+            f"embfeast lookup{option} {keys}",
+        ]
+        if self.roles.label:
+            made.append(f"embfeast evaluate{option}")
+        if is_repository(self.repo) and (self.repo / MERGED).exists():
+            made.insert(0, f"cp {self.repo / MERGED} {self.repo / STORE}  # after a look at it")
+        return made
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it for machines."""
+        return {
+            "repo": str(self.repo),
+            "name": self.name,
+            "roles": asdict(self.roles),
+            "survey": asdict(self.survey),
+            "sample": {
+                "rows": self.sample.rows,
+                "blank": self.sample.blank,
+                "repeated": self.sample.repeated,
+            },
+            "recipe": [asdict(entry) for entry in self.proposal.entries],
+            "left_out": self.proposal.left_out,
+            "warnings": self.proposal.warnings,
+        }
+
+
+def text_name(given: str | None, place: Place) -> str:
+    """Return what a text is called: as given, else a row of its table.
+
+    Examples
+    --------
+    >>> text_name(None, Place(Path("d"), "d", "Reviews 2024", None, "Reviews 2024"))
+    'reviews_2024'
+    """
+    return name_of(given) if given else name_of(singular(name_of(place.what)))
+
+
+def key_types(table: TextTable, roles: Roles) -> dict[str, str]:
+    """Return Feast's value type of each key column."""
+    return {key: table.columns[key].value_type.name for key in roles.key}

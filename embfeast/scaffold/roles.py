@@ -1,0 +1,323 @@
+"""Which column is what: text, key, time, label. What is not given is found out, and said."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from feast.value_type import ValueType
+
+from embfeast.errors import EmbfeastError
+from embfeast.plugin.database import quote
+from embfeast.scaffold.loading import ROW, no_column
+from embfeast.scaffold.table import Column, TextTable
+
+KEY_TYPES = (ValueType.INT32, ValueType.INT64, ValueType.STRING)
+TIME_NAMES = ("event_timestamp", "created_at", "written_at", "timestamp", "created", "date", "time")
+# Say when a row was known or changed, rather than when it became true.
+LATER_NAMES = ("known", "load", "ingest", "insert", "updat", "modif", "import", "delet", "clos")
+# A text column has at least so many characters a value, of which so many differ.
+LEAST_LENGTH, LEAST_VARIETY = 8, 0.05
+# A second text column this near to the longest could as well be meant.
+NEAR = 0.6
+MOST_KEY_PARTS = 8
+MOST_CLASSES = 30
+
+# Answers a question with one of several columns, the likeliest first.
+Choose = Callable[[str, Sequence[str]], str]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What each column is for; empty or None where it was not given.
+
+    Attributes
+    ----------
+    text, key : tuple of str
+    time, created, label, pairs : str or None
+        `pairs` names the other text's key.
+    notes : tuple of str
+        What was found out and why, a sentence each.
+    """
+
+    text: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    time: str | None = None
+    created: str | None = None
+    label: str | None = None
+    pairs: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def take_first(question: str, columns: Sequence[str]) -> str:
+    """Take the likeliest column: the answer of a machine."""
+    return columns[0]
+
+
+def find_roles(table: TextTable, given: Roles, choose: Choose = take_first) -> Roles:
+    """Check the columns that were given and find those that were not.
+
+    Parameters
+    ----------
+    table : TextTable
+    given : Roles
+    choose : callable
+        Asked only where several columns are about as likely.
+
+    Returns
+    -------
+    Roles
+        Text, key and time are there.
+
+    Raises
+    ------
+    EmbfeastError
+        A column is missing or of the wrong type, or none can be found: the message says what to
+        give.
+    """
+    if not table.rows:
+        raise EmbfeastError(f"{table.name} is empty; features are learned from texts, so add some")
+    singles = [name for name in (given.time, given.created, given.label) if name is not None]
+    for name in [*given.text, *given.key, *singles]:
+        if name not in table.columns:
+            raise EmbfeastError(no_column(table.name, name, list(table.columns)))
+    return _Search(table, given, choose).run()
+
+
+class _Search:
+    """One search: later questions leave out the columns that earlier ones took."""
+
+    def __init__(self, table: TextTable, given: Roles, choose: Choose) -> None:
+        self.table = table
+        self.given = given
+        self.choose = choose
+        self.notes: list[str] = []
+        pairs = [given.pairs] if given.pairs else []
+        singles = [given.time, given.created, given.label]
+        self.taken = {*given.text, *given.key, *pairs, *(name for name in singles if name)}
+
+    def run(self) -> Roles:
+        time = self._time()
+        text = self._text()
+        if self.given.created:
+            self._check_time(self.given.created)
+        key = self._key(time)
+        self._say_possible_labels()
+        return Roles(
+            text,
+            key,
+            time,
+            self.given.created,
+            self.given.label,
+            self._pairs(key),
+            tuple(self.notes),
+        )
+
+    def _free(self) -> list[Column]:
+        return [c for name, c in self.table.columns.items() if name not in self.taken]
+
+    def _take(self, names: Sequence[str], note: str) -> tuple[str, ...]:
+        self.taken |= set(names)
+        self.notes.append(note)
+        return tuple(names)
+
+    # Time.
+
+    def _time(self) -> str:
+        if self.given.time is not None:
+            self._check_time(self.given.time)
+            return self.given.time
+        found = sorted((c for c in self._free() if c.is_time), key=_likely_time)
+        if not found:
+            raise EmbfeastError(self._no_time())
+        names = [column.name for column in found]
+        close = [c.name for c in found if _likely_time(c) == _likely_time(found[0])]
+        name = self.choose("When did a text become true?", names) if len(close) > 1 else names[0]
+        others = [other for other in names if other != name]
+        why = f"the likeliest of {', '.join(names)}" if others else "the only time"
+        self._take([name], f"time: {name}, {why}")
+        if later := [other for other in others if _sounds_later(other)]:
+            self.notes.append(f"if {later[0]} says when a row was known, add --created {later[0]}")
+        return name
+
+    def _check_time(self, name: str) -> None:
+        column = self.table.columns[name]
+        if not column.is_time:
+            raise EmbfeastError(
+                f"{self.table.name}: column {name!r} is {column.kind}, not a timestamp or date; "
+                f"{self._as_time(column)}"
+            )
+
+    def _no_time(self) -> str:
+        for column in self._free():
+            if column.reads_as == "time":
+                return (
+                    f"{self.table.name}: {column.name!r} holds times written as texts; "
+                    f"{self._as_time(column)}"
+                )
+        return (
+            f"{self.table.name} has no time column, and features as of a time need one; if all "
+            "texts were known at one moment, give that: --time 2026-01-01"
+        )
+
+    def _as_time(self, column: Column) -> str:
+        name = quote(column.name)
+        if column.value_type in (ValueType.INT32, ValueType.INT64, ValueType.DOUBLE):
+            cast = f"to_timestamp({name})"
+        else:
+            cast = f"CAST({name} AS TIMESTAMPTZ)"
+        return f"turn it into one: {self.table.as_query(f'* REPLACE ({cast} AS {name})')}"
+
+    # Text.
+
+    def _text(self) -> tuple[str, ...]:
+        for name in self.given.text:
+            self._check_text(self.table.columns[name])
+        if self.given.text:
+            return self.given.text
+        found = sorted((c for c in self._free() if _likely_text(c)), key=lambda c: -c.length)
+        if not found:
+            held = ", ".join(f"{c.name} ({c.kind})" for c in self.table.columns.values())
+            raise EmbfeastError(
+                f"{self.table.name}: no column looks like text; name it with --text. It has {held}"
+            )
+        names = [column.name for column in found]
+        near = len(found) > 1 and found[1].length > NEAR * found[0].length
+        name = self.choose("Which column holds the text?", names) if near else names[0]
+        length = self.table.columns[name].length
+        self._take([name], f"text: {name}, the longest (mean {length:.0f} characters)")
+        if others := [other for other in names if other != name]:
+            self.notes.append(
+                f"{', '.join(others)} may be text too: join columns by repeating --text"
+            )
+        return (name,)
+
+    def _check_text(self, column: Column) -> None:
+        where = f"{self.table.name}: text column {column.name!r}"
+        if not column.is_text:
+            raise EmbfeastError(
+                f"{where} is {column.kind}, not text; name a VARCHAR column, or cast it in a query"
+            )
+        if column.nulls == self.table.rows or not column.length:
+            raise EmbfeastError(f"{where} holds no text in any row; name another with --text")
+        if column.reads_as == "number":
+            raise EmbfeastError(
+                f"{where} holds numbers, which have no meaning to a language model; use them as "
+                "features as they are, and name a column of sentences with --text"
+            )
+
+    # Key.
+
+    def _key(self, time: str) -> tuple[str, ...]:
+        for name in self.given.key:
+            column = self.table.columns[name]
+            if column.value_type not in KEY_TYPES:
+                raise EmbfeastError(
+                    f"{self.table.name}: key {name!r} is {column.kind}; a key is a whole number or "
+                    "a string: "
+                    + self.table.as_query(
+                        f"* REPLACE (CAST({quote(name)} AS VARCHAR) AS {quote(name)})"
+                    )
+                )
+        if self.given.key:
+            return self.given.key
+        found = [c for c in self._free() if _likely_key(c)]
+        rows = self.table.rows
+        alone = [c for c in found if (c.distinct or 0) > 0.9 * rows]
+        if any(c.name != ROW for c in alone):
+            alone = [c for c in alone if c.name != ROW]
+        for column in sorted(alone, key=_sounds_like_key, reverse=True):
+            if self.table.duplicate([column.name]) is None:
+                return self._take([column.name], _key_note(column))
+        named = sorted((c for c in found if _sounds_like_key(c)), key=_sounds_like_key)[::-1]
+        for column in named:
+            if self.table.duplicate([column.name, time]) is None:
+                return self._take([column.name], f"key: {column.name}, with revisions by {time}")
+        for pair in combinations([c.name for c in named][:MOST_KEY_PARTS], 2):
+            if self.table.duplicate([*pair, time]) is None:
+                return self._take(pair, f"key: {' and '.join(pair)} together")
+        raise EmbfeastError(
+            f"{self.table.name}: no column tells one text from another (unique, or an id that is "
+            "unique at each time); name the key with --key, twice for one of two columns, or make "
+            "one of what tells rows apart: "
+            + self.table.as_query("*, md5(concat_ws(chr(47), FIRST, SECOND)) AS text_id")
+            + " --key text_id"
+        )
+
+    # The rest.
+
+    def _pairs(self, key: tuple[str, ...]) -> str | None:
+        other = self.given.pairs
+        if other is None:
+            return None
+        if len(key) != 1:
+            raise EmbfeastError(
+                f"--pairs needs texts with one key column, these have {', '.join(key)}; make one "
+                "of them: "
+                + self.table.as_query(
+                    f"*, concat_ws(chr(47), {', '.join(map(quote, key))}) AS text_id"
+                )
+            )
+        column = self.table.columns.get(other)
+        mine = self.table.columns[key[0]]
+        if column is not None and column.value_type is not mine.value_type:
+            raise EmbfeastError(
+                f"{self.table.name}: {other!r} is {column.kind} and cannot name another text: "
+                f"the key {key[0]!r} is {mine.kind}"
+            )
+        # Feast tells the two keys apart by name, and ours is found again behind the prefix.
+        joined = other if other.endswith(key[0]) and other != key[0] else f"other_{key[0]}"
+        if joined != other:
+            self.notes.append(f"pairs: rename {other} to {joined} where you ask for pairs")
+        return joined
+
+    def _say_possible_labels(self) -> None:
+        if self.given.label is not None:
+            return
+        classes = [
+            f"{c.name} ({c.distinct} values)"
+            for c in self._free()
+            if not c.is_time and 2 <= (c.distinct or 0) <= min(MOST_CLASSES, self.table.rows // 4)
+        ]
+        if classes:
+            self.notes.append(f"no label; if a model is to predict one, add --label: {classes[0]}")
+
+
+def _likely_text(column: Column) -> bool:
+    return (
+        column.is_text
+        and column.reads_as is None
+        and column.length >= LEAST_LENGTH
+        and column.variety >= LEAST_VARIETY
+        and not _sounds_like_key(column)
+    )
+
+
+def _likely_key(column: Column) -> bool:
+    short = column.distinct is not None
+    return short and not column.nulls and column.value_type in KEY_TYPES and column.kind != "JSON"
+
+
+def _sounds_like_key(column: Column) -> int:
+    """Return 2 for an id by name, 1 for a number or code, 0 else."""
+    name = column.name.lower()
+    if name in ("id", "key", "uuid", "guid") or name.endswith(("_id", "_key", "_uuid", "id_")):
+        return 2
+    if column.name.endswith(("Id", "ID")):
+        return 2
+    return int(name.endswith(("_no", "_nr", "number", "_code", "code", "_ref")))
+
+
+def _key_note(column: Column) -> str:
+    if column.name == ROW:
+        return f"key: {ROW}, the row's number, since no other column is unique"
+    return f"key: {column.name}, unique in every row"
+
+
+def _likely_time(column: Column) -> tuple[bool, int]:
+    name = column.name.lower()
+    known = TIME_NAMES.index(name) if name in TIME_NAMES else len(TIME_NAMES)
+    return _sounds_later(name), known
+
+
+def _sounds_later(name: str) -> bool:
+    return name.lower().startswith(LATER_NAMES)

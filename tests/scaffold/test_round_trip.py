@@ -1,0 +1,115 @@
+"""From a table to served features with the commands that `init` names."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import pandas as pd
+import pytest
+from feast import FeatureStore
+
+from embfeast.plugin.fitting import fit_on_source
+from embfeast.plugin.repository import text_source
+from embfeast.recipe import Recipe
+from embfeast.recipe.versions import save_version
+from tests.scaffold.conftest import note
+
+pytestmark = pytest.mark.slow
+
+ROWS = 40
+START = datetime(2026, 3, 1, 8, tzinfo=UTC)
+
+
+def at(i: int) -> datetime:
+    return START + timedelta(hours=6 * i)
+
+
+def string_keys(shell):
+    """String keys, a label of names, revisions."""
+    rows = [(f"v-{i % 36}", note(i), ["too_warm", "DirtyFloor"][i % 2], at(i)) for i in range(ROWS)]
+    shell.table("visits", "visit_id VARCHAR, note VARCHAR, finding VARCHAR, seen TIMESTAMPTZ", rows)
+    return ["--database", "visits.duckdb", "--label", "finding"], {"visit_id": "v-1"}, "visit"
+
+
+def composite_keys(shell):
+    """Two keys, a date instead of a timestamp, no label."""
+    rows = [(i % 5, f"{i // 5}", date(2026, 3, 1) + timedelta(i), note(i)) for i in range(ROWS)]
+    shell.table("checks", "shop_id INTEGER, check_no VARCHAR, day DATE, remark VARCHAR", rows)
+    options = ["--database", "checks.duckdb", "--key", "shop_id", "--key", "check_no"]
+    return options, {"shop_id": 1, "check_no": "2"}, "check"
+
+
+def several_texts(shell):
+    """Several text columns, a created time, pairs, a numeric label."""
+    rows = [
+        (i, note(i)[:30], note(i + 99), i % 5, (i + 7) % ROWS, at(i), at(i) + timedelta(hours=1))
+        for i in range(ROWS)
+    ]
+    shell.table(
+        "reports",
+        "id BIGINT, title VARCHAR, body VARCHAR, stars INTEGER, other_id BIGINT, "
+        "written_at TIMESTAMPTZ, known_at TIMESTAMPTZ",
+        rows,
+    )
+    options = ["--database", "reports.duckdb", "--text", "title", "--text", "body", "--label"]
+    options += ["stars", "--created", "known_at", "--pairs", "other_id"]
+    return options, {"id": 3}, "report"
+
+
+def a_query(shell):
+    """A query, naive times."""
+    rows = [(i, note(i), at(i).replace(tzinfo=None)) for i in range(ROWS)]
+    shell.table("log", "number BIGINT, said VARCHAR, moment TIMESTAMP", rows)
+    query = "SELECT number AS call_id,\n  said || ' Over.' AS said,\n  moment FROM log"
+    options = ["--database", "log.duckdb", "--query", query, "--name", "call"]
+    return options, {"call_id": 3}, "call"
+
+
+def a_file(shell):
+    """A CSV without key or time: numbered rows, one moment for all."""
+    frame = pd.DataFrame({"text": [note(i) for i in range(ROWS)], "kind": ["a b", "c d"] * 20})
+    frame.to_csv(shell.folder / "Old Notes.csv", index=False)
+    options = ["--file", "Old Notes.csv", "--time", "2026-01-01", "--label", "kind"]
+    return options, {"row_id": 3}, "old_note"
+
+
+@pytest.fixture(params=[string_keys, composite_keys, several_texts, a_query, a_file])
+def given(request, shell):
+    return (shell, *request.param(shell))
+
+
+def test_a_table_becomes_served_features(given):
+    shell, options, key, name = given
+    said = shell("embfeast", "init", "repo", *options, "--yes", "--json")
+    planned = json.loads(said[said.index("{") :])
+    assert planned["name"] == name
+    repo = shell.folder / "repo"
+    shell("ruff", "check", "--isolated", "repo")
+    shell("ruff", "format", "--isolated", "--check", "repo")
+    assert "fit one first" in shell("feast", "-c", "repo", "apply", code=1)
+
+    source = text_source(repo)
+    fit = planned["next"][0].split()
+    as_of = datetime.fromisoformat(fit[fit.index("--as-of") + 1]) if "--as-of" in fit else None
+    recipe = Recipe.from_yaml(repo / "recipe.yaml")
+    fitted = fit_on_source(recipe, source, repo, source.key_columns, as_of=as_of)
+    save_version(repo / "data" / "recipes", fitted)
+    shell("feast", "-c", "repo", "apply")
+    shell("feast", "-c", "repo", "materialize", "2025-12-01T00:00:00", "2026-06-01T00:00:00")
+
+    store = FeatureStore(repo_path=str(repo))
+    service = store.get_feature_service(f"{name}_features")
+    rows = pd.DataFrame([key]).assign(event_timestamp=pd.Timestamp("2026-06-01", tz="UTC"))
+    trained = store.get_historical_features(rows, service).to_df().iloc[0]
+    online = store.get_online_features(service, [key]).to_dict()
+    assert online["embfeast_status"] == ["current"]
+    for feature in ("embedding", "reduced", "pooled", "cluster"):
+        column = next(c for c in trained.index if c.endswith(feature))
+        value = trained[column]
+        assert online[column][0] == (list(value) if hasattr(value, "__len__") else value)
+    live = store.get_feature_service(f"{name}_live_features")
+    fresh = store.get_online_features(live, [{"text": "The oven smelled of gas."}]).to_dict()
+    assert len(fresh["embedding"][0]) == 384
+    if "--pairs" in options:
+        pair = store.get_feature_service(f"{name}_pair_features")
+        both = store.get_online_features(pair, [{"id": 3, "other_id": 10}]).to_dict()
+        assert len(both["pair"][0]) > 2
