@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # DATA, TEXT and LABEL make the demo run on your own file.
 DEMO_ARGS := $(if $(DATA),--data "$(DATA)") $(if $(TEXT),--text "$(TEXT)") $(if $(LABEL),--label "$(LABEL)")
 
-.PHONY: setup demo test quick format clean
+.PHONY: setup demo test quick docs format clean
 
 setup: $(READY)
 
@@ -30,9 +30,12 @@ test: setup
 quick: setup
 	$(BIN)/pytest tests -m "not slow"
 
+docs: setup
+	@$(BIN)/python scripts/reference.py docs/reference
+
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) feature_repo/data .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) feature_repo/data docs/reference .mypy_cache .ruff_cache .pytest_cache

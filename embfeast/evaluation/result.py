@@ -79,6 +79,16 @@ class Evaluation:
     def row(self, features: str, model: str | None = None) -> Row:
         """Return one feature set's row, under the first model unless told.
 
+        Parameters
+        ----------
+        features : str
+            The feature set's name.
+        model : str, optional
+
+        Returns
+        -------
+        Row
+
         Raises
         ------
         EmbfeastError
@@ -116,7 +126,16 @@ class Evaluation:
         return evaluation_html(self)
 
     def figure(self, path: str | Path) -> Path:
-        """Draw differences with their intervals into a file (PNG or SVG, by its ending).
+        """Draw differences with their intervals into a file.
+
+        Parameters
+        ----------
+        path : str or Path
+            PNG or SVG, by its ending.
+
+        Returns
+        -------
+        Path
 
         Raises
         ------

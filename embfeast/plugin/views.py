@@ -266,6 +266,18 @@ def live_view(
         Only these entries; by default all that make features of one text and go online.
     owner, tags
         As in `feature_views`.
+
+    Returns
+    -------
+    dict of OnDemandFeatureView
+        By view name.
+
+    Examples
+    --------
+    >>> from embfeast import Recipe
+    >>> fitted = Recipe({"tricks": {"embedding": {"trick": "embedding"}}}).fit(["a", "b"])
+    >>> [field.name for field in live_view(fitted, name="review")["review_live"].features]
+    ['embedding', 'review_live_digest']
     """
     request = RequestSource(
         name=f"{name}_request",

@@ -103,6 +103,17 @@ class FittedRecipe:
         Digest of the encoder's weights and settings.
     encoder : Encoder
         Set another one (with a cache, with one thread) before the first use.
+
+    Examples
+    --------
+    >>> from embfeast import Recipe
+    >>> recipe = Recipe({"tricks": {"reduced": {"trick": "embedding_reducer", "n_components": 2}}})
+    >>> fitted = recipe.fit(["I was charged twice", "Where is my parcel?", "Login fails"])
+    >>> fitted.features("reduced")
+    [Feature(name='reduced', kind='vector', width=2)]
+    >>> fitted.values(["The invoice is wrong"])["reduced"] == (
+    ...     fitted.transform(["The invoice is wrong", "Late again"])["reduced"][:1].to_pylist())
+    True
     """
 
     def __init__(
@@ -127,13 +138,25 @@ class FittedRecipe:
     def save(self, folder: str | Path) -> None:
         """Write the recipe as a manifest in JSON and its arrays in safetensors.
 
-        The folder appears whole or not at all; one that holds another recipe is replaced.
+        Parameters
+        ----------
+        folder : str or Path
+            It appears whole or not at all; one that holds another recipe is replaced.
         """
         artifact.save(Path(folder), self._content(), self._states(), self.digest)
 
     @classmethod
     def load(cls, folder: str | Path) -> "FittedRecipe":
         """Read a saved recipe and check its digest.
+
+        Parameters
+        ----------
+        folder : str or Path
+            As written by `save`.
+
+        Returns
+        -------
+        FittedRecipe
 
         Raises
         ------
@@ -177,7 +200,14 @@ class FittedRecipe:
     def features(self, entry: str) -> list[Feature]:
         """Return the columns that an entry makes.
 
-        Vectors are one column; similarities, cluster and distances are one each, by name.
+        Parameters
+        ----------
+        entry : str
+
+        Returns
+        -------
+        list of Feature
+            Vectors are one column; similarities, cluster and distances are one each, by name.
         """
         if entry not in self._features:  # asked at every lookup
             self._features[entry] = self._features_of(entry)
@@ -383,7 +413,16 @@ class FittedRecipe:
         }
 
     def output_names(self, entry: str) -> list[str]:
-        """Return the names of an entry's single numbers, those inside a vector included."""
+        """Return the names of an entry's single numbers, those inside a vector included.
+
+        Parameters
+        ----------
+        entry : str
+
+        Returns
+        -------
+        list of str
+        """
         if self.settings.tricks[entry].trick == PLAIN:
             return [f"embedding_{i:03d}" for i in range(self.encoder.dimension)]
         return [str(name) for name in self.tricks[entry].get_feature_names_out()]

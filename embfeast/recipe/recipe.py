@@ -42,6 +42,14 @@ class Recipe:
     def from_yaml(cls, path: str | Path) -> "Recipe":
         """Read a recipe from a YAML file.
 
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        Recipe
+
         Raises
         ------
         EmbfeastError

@@ -23,14 +23,51 @@ def save_version(root: str | Path, fitted: FittedRecipe) -> Path:
     folder = root / fitted.digest
     if not (folder / "manifest.json").exists():
         fitted.save(folder)
-    half = root / f".{CURRENT}.{os.getpid()}.tmp"
-    half.write_text(fitted.digest + "\n", encoding="ascii")
-    half.replace(root / CURRENT)
+    _point_to(root, fitted.digest)
     return folder
 
 
+def make_current(root: str | Path, digest: str) -> FittedRecipe:
+    """Make an earlier recipe current again: `feast apply` and materialize then go back to it.
+
+    Parameters
+    ----------
+    root : str or Path
+        The folder of fitted recipes.
+    digest : str
+        The recipe's, or as many of its first characters as tell it from the others.
+
+    Returns
+    -------
+    FittedRecipe
+
+    Raises
+    ------
+    EmbfeastError
+        No recipe there has such a digest, or several have; or it was changed since it was saved.
+    """
+    root = Path(root)
+    known = [folder.name for folder in root.glob("*") if DIGEST.fullmatch(folder.name)]
+    found = [name for name in known if digest and name.startswith(digest)]
+    if len(found) != 1:
+        said = ", ".join(sorted(name[:12] for name in known)) or "none"
+        raise EmbfeastError(
+            f"{len(found)} recipes in {root} have a digest that starts with {digest!r}; "
+            f"it has {said}"
+        )
+    fitted = load_version(root, found[0])
+    _point_to(root, fitted.digest)
+    return fitted
+
+
+def _point_to(root: Path, digest: str) -> None:
+    half = root / f".{CURRENT}.{os.getpid()}.tmp"
+    half.write_text(digest + "\n", encoding="ascii")
+    half.replace(root / CURRENT)
+
+
 def current_digest(root: str | Path) -> str:
-    """Return the digest of the recipe fitted last.
+    """Return the digest of the current recipe: the one fitted last, or gone back to.
 
     Raises
     ------
@@ -44,7 +81,7 @@ def current_digest(root: str | Path) -> str:
 
 
 def load_current(root: str | Path) -> FittedRecipe:
-    """Load the recipe fitted last."""
+    """Load the current recipe."""
     return load_version(root, current_digest(root))
 
 

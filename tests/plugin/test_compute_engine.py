@@ -6,6 +6,7 @@ from feast.types import String
 
 from embfeast import EmbfeastError
 from embfeast.plugin import parts
+from embfeast.recipe.versions import make_current
 from tests.plugin.conftest import SETTINGS, WORDS, day
 
 VIEWS = ["embedding", "similarity", "reduced", "cluster", "whitened", "pooled", "products"]
@@ -174,16 +175,23 @@ def test_a_refit_starts_a_new_table_and_the_old_training_set_stays(ready):
     assert set(after["review_reduced_digest"]) == {second.digest}
     assert set(repo.lookup(store, [1])["review_reduced_digest"]) == {second.digest}
     assert not before["reduced"].equals(after["reduced"])
-    save_current(repo, first)
+    make_current(repo.recipes, first.digest)
     again = repo.training_set(repo.apply(first), frame)
     pd.testing.assert_frame_equal(again, before)
     assert {k: v for k, v in table_files(repo).items() if k in old_files} == old_files
 
 
-def save_current(repo, fitted):
-    from embfeast.recipe.versions import save_version
-
-    save_version(repo.recipes, fitted)
+def test_going_back_to_an_earlier_recipe_puts_its_values_online_and_computes_none(ready):
+    repo, store, first = ready
+    before = repo.lookup(store, [1, 2])
+    store = repo.apply(repo.fit(day(11)))
+    store.materialize(day(-1), day(20))
+    assert repo.lookup(store, [1, 2])["reduced"] != before["reduced"]
+    files = table_files(repo)
+    store = repo.apply(make_current(repo.recipes, first.digest))
+    store.materialize(day(-1), day(20))
+    assert repo.lookup(store, [1, 2]) == before
+    assert table_files(repo) == files, "all its rows were there"
 
 
 def test_a_run_that_fails_leaves_what_is_stored_and_is_repaired_by_the_next(ready, monkeypatch):

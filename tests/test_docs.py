@@ -1,0 +1,135 @@
+"""The documentation is true: every code block runs, every link leads somewhere.
+
+The blocks of a page run in order, in one folder of their own that holds `reviews.csv` of
+`examples/`: `python` in one namespace a page, `bash` with the package's commands on the path;
+`yaml` is read, as a recipe where it has tricks. A block that cannot run stands behind a comment
+`<!-- skip: next "why" -->`.
+"""
+
+import contextlib
+import doctest
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from unittest import SkipTest
+
+import pytest
+import yaml
+from sybil import Document, Example
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
+
+from embfeast import Recipe
+
+ROOT = Path(__file__).parents[1]
+QUICKSTART = ROOT / "docs" / "quickstart.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# What a page says that needs the quick start's feature repository.
+GOES_ON = "goes on where the [quick start](quickstart.md) ends"
+RUN = {"python", "bash", "yaml"}
+READ_ONLY = {"mermaid", "text", "json"}  # pictures and what a command prints
+FEWEST_RUN = 0.8  # of all blocks
+MOST_SECONDS = 300  # of one block
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def run_commands(example: Example) -> str | None:
+    """Run a block in bash; what it printed is the failure's message."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ran = subprocess.Popen(
+        ["bash", "-euo", "pipefail", "-c", str(example.parsed)],
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        said, _ = ran.communicate(timeout=MOST_SECONDS)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(ran.pid, signal.SIGKILL)  # a server that the block left behind
+    return None if ran.returncode == 0 else f"exit code {ran.returncode}\n{said[-4000:]}"
+
+
+def read_yaml(example: Example) -> None:
+    content = yaml.safe_load(str(example.parsed))
+    if "tricks" in content:
+        Recipe(content)
+
+
+PARSERS = [
+    SkipParser(),
+    PythonCodeBlockParser(doctest_optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS),
+    CodeBlockParser("bash", run_commands),
+    CodeBlockParser("yaml", read_yaml),
+]
+
+
+def parse(page: Path) -> Document:
+    return Document.parse(str(page), *PARSERS)
+
+
+def run_page(page: Path, folder: Path) -> None:
+    with contextlib.chdir(folder):
+        for example in parse(page):
+            with contextlib.suppress(SkipTest):
+                example.evaluate()
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory) -> Path:
+    """The folder in which the quick start was followed."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    shutil.copy(ROOT / "examples" / "reviews.csv", folder)
+    run_page(QUICKSTART, folder)
+    return folder
+
+
+@pytest.mark.slow
+@every_page
+def test_every_block_of_a_page_runs(page, tmp_path, request):
+    goes_on = GOES_ON in " ".join(page.read_text(encoding="utf-8").split())
+    if page == QUICKSTART or goes_on:
+        shutil.copytree(request.getfixturevalue("quickstart"), tmp_path, dirs_exist_ok=True)
+    shutil.copy(ROOT / "examples" / "reviews.csv", tmp_path)
+    if page != QUICKSTART:
+        run_page(page, tmp_path)
+
+
+@every_page
+def test_every_block_names_its_language_and_few_are_not_run(page):
+    document = parse(page)
+    fences = list(FencedCodeBlockLexer(".*")(Document(document.text, document.path)))
+    assert {fence.lexemes["language"] for fence in fences} <= RUN | READ_ONLY
+    assert document.text.count("```") == 2 * len(fences)
+
+
+def test_few_blocks_are_not_run_and_each_has_its_reason():
+    regions = [example.region for page in PAGES for example in parse(page)]
+    skips = [region for region in regions if isinstance(region.parsed, tuple)]
+    for skip in skips:
+        action, reason = skip.parsed
+        assert action == "next"
+        assert re.fullmatch(r'"[^"]{10,}"', reason or ""), "a skipped block needs its reason"
+    assert len(skips) <= (1 - FEWEST_RUN) * (len(regions) - len(skips))
+
+
+@every_page
+def test_every_link_leads_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if "://" not in link:
+            assert (page.parent / link).exists(), link
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    for page in PAGES[1:]:
+        if page.name != "README.md":
+            assert f"({page.relative_to(ROOT / 'docs')})" in index, page.name
