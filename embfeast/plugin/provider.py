@@ -1,6 +1,7 @@
 """The provider: makes a refit seen, applied and served."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from embfeast.plugin import parts
 from embfeast.plugin.compute_engine import engine_config, in_repo
 from embfeast.plugin.feature_table import DIGEST_TAG, feature_table, is_ours
 from embfeast.plugin.live import serve_recipes_from
+from embfeast.plugin.servers import call_online, errors_named
 from embfeast.plugin.versions import add_status
 
 
@@ -33,13 +35,25 @@ class EmbeddingProvider(PassthroughProvider):
 
     def get_online_features(self, *args: Any, **kwargs: Any) -> OnlineResponse:
         """Look features up, and say with each row whether the applied recipe made its values."""
-        response = super().get_online_features(*args, **kwargs)
+        look_up = partial(super().get_online_features, *args, **kwargs)
+        response = call_online(self.repo_config, self.online_store, look_up)
         return self._with_status(response, kwargs)
 
     async def get_online_features_async(self, *args: Any, **kwargs: Any) -> OnlineResponse:
         """Do the same for a store that is read asynchronously."""
-        response = await super().get_online_features_async(*args, **kwargs)
+        with errors_named(self.repo_config, self.online_store):
+            response = await super().get_online_features_async(*args, **kwargs)
         return self._with_status(response, kwargs)
+
+    def online_read(self, config: RepoConfig, *args: Any, **kwargs: Any) -> list[Any]:
+        """Read one view's rows; an error names the server."""
+        read = partial(super().online_read, config, *args, **kwargs)
+        return call_online(config, self.online_store, read)
+
+    def online_write_batch(self, config: RepoConfig, *args: Any, **kwargs: Any) -> None:
+        """Write rows as Feast does; an error names the server."""
+        write = partial(super().online_write_batch, config, *args, **kwargs)
+        call_online(config, self.online_store, write)
 
     def _with_status(self, response: OnlineResponse, asked: dict[str, Any]) -> OnlineResponse:
         strict = engine_config(self.repo_config).strict_versions
@@ -67,4 +81,7 @@ class EmbeddingProvider(PassthroughProvider):
                     f"New feature table for {view.name}, recipe {table.digest[:12]}; "
                     "materialize to fill it"
                 )
-        super().update_infra(project, tables_to_delete, tables_to_keep, *args, **kwargs)
+        update = partial(
+            super().update_infra, project, tables_to_delete, tables_to_keep, *args, **kwargs
+        )
+        call_online(self.repo_config, self.online_store, update)
