@@ -3,15 +3,19 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embfeast.plugin import database, parts
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME
 from embfeast.plugin.row_fetch import fetch_rows
+
+NEWEST_FIRST = f"{EVENT_TIME} DESC, {CREATED_TIME} DESC, filename DESC, file_row_number DESC"
 
 
 def newest_rows(
@@ -42,31 +46,79 @@ def newest_rows(
     pyarrow.Table
         All columns of the table, one row a key.
     """
-    by = ", ".join(database.quote(key) for key in keys)
+    by = ", ".join(map(database.quote, keys))
     files = parts.files(folder)
+    winners = _positions(
+        folder,
+        f"""
+        SELECT filename, file_row_number FROM (
+            SELECT filename, file_row_number,
+                   row_number() OVER (PARTITION BY {by} ORDER BY {NEWEST_FIRST}) AS age,
+                   bool_or(({EVENT_TIME} >= $start OR {CREATED_TIME} >= $start)
+                           AND {EVENT_TIME} <= $end) OVER (PARTITION BY {by}) AS touched
+            FROM {parts.scan_files_sql(files, row_ids=True)}
+        ) WHERE age = 1 AND touched ORDER BY filename, file_row_number
+        """,  # noqa: S608 - names are quoted, values bound
+        {"start": start, "end": end},
+    )
+    yield from _rows_at(folder, files, winners, batch_rows)
+
+
+def newest_of_keys(folder: Path, keys: Sequence[str], written: pa.Table) -> pa.Table:
+    """Return the newest revision of the keys of rows that have just been written.
+
+    Nothing older than those rows can be newer than they are: parts of earlier times are skipped by
+    their statistics, so the cost does not grow with the table's history.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the table's parts.
+    keys : sequence of str
+    written : pyarrow.Table
+        Keys, event and created time of rows of the table.
+
+    Returns
+    -------
+    pyarrow.Table
+        All columns of the table, one row a key.
+    """
+    by = ", ".join(map(database.quote, keys))
+    same = " AND ".join(f"t.{database.quote(key)} = w.{database.quote(key)}" for key in keys)
+    files = parts.files(folder)
+    winners = _positions(
+        folder,
+        f"""
+        SELECT filename, file_row_number
+        FROM (SELECT * FROM {parts.scan_files_sql(files, row_ids=True)}
+              WHERE {EVENT_TIME} >= $since) t SEMI JOIN written w ON {same}
+        QUALIFY row_number() OVER (PARTITION BY {by} ORDER BY {NEWEST_FIRST}) = 1
+        """,  # noqa: S608 - names are quoted, values bound
+        {"since": pc.min(written[EVENT_TIME]).as_py()},
+        written=written,
+    )
+    return pa.concat_tables(_rows_at(folder, files, winners, max(1, winners.num_rows)))
+
+
+def _positions(folder: Path, sql: str, values: dict[str, Any], **tables: pa.Table) -> pa.Table:
+    """Return file and row of what a query over keys and times chooses.
+
+    The wide columns are read afterwards, for the chosen rows alone.
+    """
     connection = database.connect_memory()
     try:
-        # Keys and times decide; the wide columns are read afterwards, for the winners alone.
-        winners = connection.sql(
-            f"""
-            SELECT filename, file_row_number FROM (
-                SELECT filename, file_row_number,
-                       row_number() OVER revisions AS age,
-                       bool_or(({EVENT_TIME} >= $start OR {CREATED_TIME} >= $start)
-                               AND {EVENT_TIME} <= $end) OVER (PARTITION BY {by}) AS touched
-                FROM {parts.scan_files_sql(files, row_ids=True)}
-                WINDOW revisions AS (
-                    PARTITION BY {by}
-                    ORDER BY {EVENT_TIME} DESC, {CREATED_TIME} DESC, filename DESC,
-                             file_row_number DESC)
-            ) WHERE age = 1 AND touched ORDER BY filename, file_row_number
-            """,  # noqa: S608 - names are quoted, values bound
-            params={"start": start, "end": end},
-        ).to_arrow_table()
+        for name, table in tables.items():
+            connection.register(name, table)
+        return connection.sql(sql, params=values).to_arrow_table()
     except duckdb.Error as error:
         raise parts.why_not(folder, error) from error
     finally:
         connection.close()
+
+
+def _rows_at(
+    folder: Path, files: list[str], winners: pa.Table, batch_rows: int
+) -> Iterator[pa.Table]:
     coded = winners["filename"].combine_chunks().dictionary_encode()
     numbers = np.array([files.index(file) for file in coded.dictionary.to_pylist()], dtype=np.int64)
     file_of = numbers[coded.indices.to_numpy()]
