@@ -1,17 +1,19 @@
 """The newest revision of each key in a feature table: what belongs into the online store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from embfeast.errors import EmbfeastError
 from embfeast.plugin import database, parts
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME
-from embfeast.plugin.row_fetch import fetch_rows
+from embfeast.plugin.row_fetch import Positions, fetch_rows
 
 
 def newest_rows(
@@ -67,10 +69,7 @@ def newest_rows(
         raise parts.why_not(folder, error) from error
     finally:
         connection.close()
-    coded = winners["filename"].combine_chunks().dictionary_encode()
-    numbers = np.array([files.index(file) for file in coded.dictionary.to_pylist()], dtype=np.int64)
-    file_of = numbers[coded.indices.to_numpy()]
-    row_of = winners["file_row_number"].to_numpy()
+    file_of, row_of = _positions(winners, files)
     schema = pq.read_schema(files[0]).remove_metadata()
     for first in range(0, len(file_of), batch_rows):
         some = slice(first, first + batch_rows)
@@ -79,3 +78,71 @@ def newest_rows(
         except (OSError, pa.ArrowException) as error:
             raise parts.why_not(folder, error) from error
         yield pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+def newest_positions(
+    folder: Path,
+    keys: Sequence[str],
+    *,
+    as_of: datetime | None = None,
+    only: Mapping[str, Any] | None = None,
+    without: Mapping[str, Any] | None = None,
+) -> tuple[list[str], Positions, Positions]:
+    """Find the newest revision of every key: the files, and each row's file and place there.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the table's parts.
+    keys : sequence of str
+    as_of : datetime, optional
+        Revisions of a later event time do not count, as in a training set.
+    only, without : mapping, optional
+        A key, by column: it alone, or all but it.
+
+    Returns
+    -------
+    files : list of str
+    file_of, row_of : ndarray of shape (keys,), int64
+
+    Raises
+    ------
+    EmbfeastError
+        A part cannot be read, or a given key has not the type of the table's.
+    """
+    files = parts.files(folder)
+    conditions, values = ["true"], {}
+    if as_of is not None:
+        conditions.append(f"{EVENT_TIME} <= $as_of")
+        values["as_of"] = as_of
+    for key, how in ((only, ""), (without, "NOT ")):
+        if key is not None:
+            same = [f"{database.quote(c)} = $key_{i}" for i, c in enumerate(keys)]
+            conditions.append(f"{how}({' AND '.join(same)})")
+            values |= {f"key_{i}": key[c] for i, c in enumerate(keys)}
+    by = ", ".join(map(database.quote, keys))
+    connection = database.connect_memory()
+    try:
+        winners = connection.sql(
+            f"SELECT filename, file_row_number FROM {parts.scan_files_sql(files, row_ids=True)} "  # noqa: S608 - names are quoted, values bound
+            f"WHERE {' AND '.join(conditions)} QUALIFY row_number() OVER (PARTITION BY {by} "
+            f"ORDER BY {EVENT_TIME} DESC, {CREATED_TIME} DESC, filename DESC, "
+            "file_row_number DESC) = 1",
+            params=values,
+        ).to_arrow_table()
+    except duckdb.ConversionException as error:
+        raise EmbfeastError(
+            f"key {only or without} is not of the type of {by} in {folder}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+    except duckdb.Error as error:
+        raise parts.why_not(folder, error) from error
+    finally:
+        connection.close()
+    return files, *_positions(winners, files)
+
+
+def _positions(winners: pa.Table, files: Sequence[str]) -> tuple[Positions, Positions]:
+    coded = winners["filename"].combine_chunks().dictionary_encode()
+    numbers = np.array([files.index(file) for file in coded.dictionary.to_pylist()], dtype=np.int64)
+    return numbers[coded.indices.to_numpy()], winners["file_row_number"].to_numpy()
