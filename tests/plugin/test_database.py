@@ -42,7 +42,7 @@ def test_a_forked_process_gets_a_database_of_its_own():
 def write_parquet(path, sql):
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
-        connection.execute(f"COPY ({sql}) TO '{path}' (FORMAT PARQUET)")
+        connection.execute(f"COPY ({sql}) TO {database.literal(str(path))} (FORMAT PARQUET)")
 
 
 def test_files_and_folders_of_parquet_are_tables(tmp_path):
