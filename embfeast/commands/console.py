@@ -10,26 +10,22 @@ from typing import Annotated, Any
 
 import typer
 
-from embfeast.errors import EmbfeastError
-
 RepoOption = Annotated[Path, typer.Option("--repo", "-r", help="The feature repository.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON for machines, and nothing else.")]
 
 
 def open_store(repo: Path) -> Any:
-    """Open a feature repository's store.
+    """Open a feature repository's store; ``FEAST_FS_YAML_FILE_PATH`` names another YAML for it.
 
     Raises
     ------
     EmbfeastError
-        The folder is no feature repository.
+        The folder is no feature repository, a setting is wrong, or the registry does not answer.
     """
     # Feast takes seconds to import, which `--help` need not wait for.
-    from feast import FeatureStore
+    from embfeast.plugin.servers import open_repository
 
-    if not (repo / "feature_store.yaml").exists():
-        raise EmbfeastError(f"{repo} has no feature_store.yaml; name the repository with --repo")
-    return FeatureStore(repo_path=str(repo))
+    return open_repository(repo)
 
 
 def parse_time(given: str) -> datetime:

@@ -53,23 +53,26 @@ def _memory(process: int) -> duckdb.DuckDBPyConnection:
 
 @contextmanager
 def open_text_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB database file read-only.
+    """Open a DuckDB database file, or a folder of Parquet files, read-only.
 
     Parameters
     ----------
     path : Path
+        In a folder, ``tickets.parquet`` and all Parquet files below ``tickets/`` are a table
+        ``tickets``. Files may be added while it is read.
 
     Raises
     ------
     EmbfeastError
-        The file is missing, is no DuckDB database, or a writer holds it.
+        The file is missing, is no DuckDB database, or a writer holds it; or the folder has no
+        Parquet file, or one that cannot be read.
     """
-    if not path.is_file():
+    if not path.exists():
         raise EmbfeastError(
             f"text database {path} does not exist; a relative path starts at the feature repository"
         )
     try:
-        connection = duckdb.connect(str(path), read_only=True)
+        connection = _open_folder(path) if path.is_dir() else _open_file(path)
     except duckdb.Error as error:
         raise EmbfeastError(_why_not(path, str(error))) from error
     try:
@@ -77,6 +80,32 @@ def open_text_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
+
+
+def _open_file(path: Path) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(path), read_only=True)
+
+
+def _open_folder(path: Path) -> duckdb.DuckDBPyConnection:
+    folder = path.resolve()
+    tables = {file.stem: file for file in sorted(folder.glob("*.parquet")) if file.is_file()}
+    for below in sorted(folder.iterdir()):
+        if below.is_dir() and next(below.rglob("*.parquet"), None):
+            tables[below.name] = below / "**" / "*.parquet"
+    if not tables:
+        raise EmbfeastError(f"text database {path} is a folder without Parquet files")
+    connection = duckdb.connect(":memory:")
+    try:
+        connection.execute(f"SET allowed_directories = [{literal(str(folder))}]")
+        for name, files in tables.items():
+            connection.execute(
+                f"CREATE VIEW {quote(name)} AS "
+                f"FROM read_parquet({literal(str(files))}, union_by_name = true)"
+            )
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def keep_inside(connection: duckdb.DuckDBPyConnection) -> None:

@@ -4,9 +4,14 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from itertools import takewhile
+from pathlib import Path
 from typing import Any, TypeVar
 
-from feast.repo_config import RepoConfig
+from feast import FeatureStore
+from feast.repo_config import FeastConfigError, RepoConfig
+from feast.utils import get_default_yaml_file_path
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from embfeast.errors import EmbfeastError
@@ -179,3 +184,44 @@ def _password(settings: Any) -> str:
     if found := re.search(r"password=([^,]*)", getattr(settings, "connection_string", "")):
         return found[1]
     return str(getattr(settings, "password", "") or "")
+
+
+def open_repository(repo: Path) -> FeatureStore:
+    """Open a feature repository and its registry.
+
+    Parameters
+    ----------
+    repo : Path
+        The environment variable ``FEAST_FS_YAML_FILE_PATH`` names another YAML than its
+        ``feature_store.yaml``, as for Feast's own commands.
+
+    Raises
+    ------
+    EmbfeastError
+        There is no such file, a setting is wrong, or the registry's server does not answer.
+    """
+    path = get_default_yaml_file_path(repo)
+    if not path.exists():
+        raise EmbfeastError(f"{path} does not exist; name the repository with --repo")
+    try:
+        store = FeatureStore(repo_path=str(repo))
+    except FeastConfigError as error:
+        # Its own words show what was given, passwords too.
+        problems: list[Any] = getattr(error._error_message, "errors", list)()
+        said = "; ".join(_setting(problem) for problem in problems) or "it cannot be read"
+        raise EmbfeastError(f"{path}: {said}") from None
+    try:
+        _ = store.registry
+    except SQLAlchemyError as error:
+        url = make_url(store.config.registry.path).render_as_string(hide_password=True)
+        said = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
+        raise EmbfeastError(
+            f"registry {url} does not answer ({said}); see `path` under `registry` in "
+            f"{path.name}{unset_variables(url)}"
+        ) from error
+    return store
+
+
+def _setting(problem: dict[str, Any]) -> str:
+    at = ".".join(str(part) for part in problem["loc"])
+    return f"{at}: {problem['msg']}" if at else str(problem["msg"])

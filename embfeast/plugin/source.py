@@ -1,4 +1,4 @@
-"""The text source: a table or query in a DuckDB database file, opened read-only."""
+"""The text source: a table or query in a DuckDB file or a Parquet folder, opened read-only."""
 
 import difflib
 import json
@@ -49,7 +49,7 @@ VALUE_TYPES = {
 
 
 class DuckDBSource(DataSource):
-    """Texts in a DuckDB database file.
+    """Texts in a DuckDB database file, or in a folder of Parquet files.
 
     Parameters
     ----------
@@ -57,7 +57,8 @@ class DuckDBSource(DataSource):
         Unique in the Feast project.
     database : str
         Path of the database file; a relative one starts at the feature repository. It is only
-        ever opened read-only.
+        ever opened read-only. A folder of Parquet files will do: its tables are the files and
+        sub-folders in it.
     table, query : str, optional
         One of the two: a table's name, or one SELECT.
     text_columns : str or sequence of str

@@ -10,6 +10,9 @@ import pytest
 from feast.repo_config import RepoConfig
 
 from embfeast.plugin.feature_table import feature_table, is_ours
+from embfeast.plugin.newest import newest_rows
+from embfeast.plugin.online_write import write_online
+from embfeast.plugin.proto_rows import proto_rows
 from embfeast.plugin.verify import verify
 from tests.plugin.conftest import Repo, day, sample_rows
 from tests.services import POSTGRES, REDIS, keys_of, postgres_database, redis_keys
@@ -166,10 +169,6 @@ def test_a_bulk_write_stores_what_feasts_own_write_stores(backend):
     repo, _ = backend
     repo.write_texts(sample_rows())
     store = repo.apply(repo.fit(day(8)))
-    from embfeast.plugin.newest import newest_rows
-    from embfeast.plugin.online_write import write_online
-    from embfeast.plugin.proto_rows import proto_rows
-
     store.materialize(day(-1), day(20))
     online = store._get_provider().online_store
     for view in filter(is_ours, store.list_batch_feature_views()):
@@ -180,10 +179,12 @@ def test_a_bulk_write_stores_what_feasts_own_write_stores(backend):
             newest_rows(table.folder(store.config), table.keys, day(-1), day(20))
         )
         protos = proto_rows(rows, view)
-        keys = [row[0] for row in protos]
+        asked = [[row[0] for row in protos], [field.name for field in view.features]]
         write_online(store.config, online, view, rows)
-        ours = online.online_read(store.config, view, keys)
-        online.teardown(store.config, [view], [])
+        ours = online.online_read(store.config, view, *map(list, asked))
+        online.update(store.config, [view], [], [], [], partial=False)
         online.update(store.config, [], [view], [], [], partial=False)
+        assert online.online_read(store.config, view, *map(list, asked)) != ours
         online.online_write_batch(store.config, view, protos, None)
-        assert ours == online.online_read(store.config, view, keys), view.name
+        theirs = online.online_read(store.config, view, *map(list, asked))
+        assert ours == theirs, view.name

@@ -1,0 +1,85 @@
+"""The sample repository on Redis and on PostgreSQL, by Feast's commands and ours."""
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import psycopg
+import pytest
+import yaml
+
+from make_sample import make_sample
+from tests.scripts.conftest import ROOT
+from tests.services import POSTGRES, REDIS, keys_of, postgres_database, redis_keys
+
+PROJECT = f"embfeast_{uuid.uuid4().hex[:8]}"
+PROGRAMS = Path(sys.executable).parent
+
+
+@pytest.mark.parametrize("other", ["redis", "postgres"])
+def test_the_yamls_differ_in_the_stores_alone(other):
+    repo = ROOT / "feature_repo"
+    one = yaml.safe_load((repo / "feature_store.yaml").read_text())
+    two = yaml.safe_load((repo / f"feature_store.{other}.yaml").read_text())
+    changed = {"online_store", "registry"} if other == "postgres" else {"online_store"}
+    assert {key for key in one if one[key] != two[key]} == changed
+    assert one.keys() == two.keys()
+
+
+@pytest.fixture(params=["redis", "postgres"])
+def settings(request):
+    """The environment of a server, and what a project has stored there."""
+    if request.param == "redis":
+        with redis_keys(PROJECT) as client:
+            given = {"REDIS_CONNECTION": f"{REDIS['host']}:{REDIS['port']}"}
+            yield "feature_store.redis.yaml", given, lambda: keys_of(client, PROJECT)
+    else:
+        with postgres_database() as database:
+            names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
+            given = {names[key]: str(value) for key, value in POSTGRES.items()}
+            given |= {"PGDATABASE": database, "PGSSLMODE": "prefer"}
+            yield "feature_store.postgres.yaml", given, lambda: online_tables(database)
+
+
+def online_tables(database):
+    with psycopg.connect(dbname=database, **POSTGRES) as connection:
+        sql = "SELECT tablename FROM pg_tables WHERE tablename LIKE %s"
+        return connection.execute(sql, [f"{PROJECT}%"]).fetchall()
+
+
+@pytest.mark.slow
+def test_the_main_job_on_another_store_is_one_yaml_away(settings, tmp_path):
+    name, given, stored = settings
+    repo = tmp_path / "feature_repo"
+    ignored = shutil.ignore_patterns("data", "__pycache__")
+    shutil.copytree(ROOT / "feature_repo", repo, ignore=ignored)
+    text = (repo / name).read_text().replace("project: tickets", f"project: {PROJECT}")
+    (repo / name).write_text(text)
+    make_sample(repo / "data" / "tickets.duckdb", 60, 7)
+
+    def run(*command: str) -> str:
+        environment = os.environ | given | {"FEAST_FS_YAML_FILE_PATH": f"feature_repo/{name}"}
+        ran = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    def script(file: str, *options: str) -> str:
+        return run(sys.executable, str(ROOT / "scripts" / file), *options)
+
+    script("fit.py")
+    feast = [str(PROGRAMS / "feast"), "-c", "feature_repo"]
+    run(*feast, "-f", f"feature_repo/{name}", "apply")
+    assert "computed, 0 were there already" in script("materialize.py")
+    assert stored()
+    verified = run(str(PROGRAMS / "embfeast"), "verify", "--repo", "feature_repo", "--all")
+    assert " 0 breaches" in verified
+    script("train.py")
+    assert "category:" in script("lookup.py", "--ticket", "17")
+    assert not (repo / "data" / "online.db").exists()
+    run(*feast, "teardown")
+    assert stored() == []
