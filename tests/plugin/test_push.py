@@ -3,8 +3,6 @@
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
-from feast.data_source import PushMode
 
 from embfeast.plugin import parts
 from embfeast.plugin.feature_table import feature_table
