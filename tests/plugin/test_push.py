@@ -195,7 +195,7 @@ def test_naive_times_and_text_times_are_taken_as_utc(repo):
 def test_after_a_refit_a_push_computes_by_the_applied_recipe(pushed):
     repo, store, old = pushed
     store.push("review_push", rows(NEW))
-    new = repo.fit(day(5))
+    new = repo.fit(day(7))
     store.push("review_push", rows((21, *NEW[1:])))
     assert repo.lookup(store, [21])["review_reduced_digest"] == [old.digest]
     applied = repo.apply(new, repo.push_source())
