@@ -88,18 +88,19 @@ class EmbeddingProvider(PassthroughProvider):
 
     @cached_property
     def _store(self) -> FeatureStore:
-        return FeatureStore(config=self.repo_config)
+        # A relative registry path starts at the repository, wherever the process was started.
+        return FeatureStore(repo_path=self.repo_config.repo_path, config=self.repo_config)
 
     def get_online_features(self, *args: Any, **kwargs: Any) -> OnlineResponse:
         """Look features up, and say with each row whether the applied recipe made its values."""
-        self._check_texts(kwargs["entity_rows"])
+        self._check_rows(kwargs["entity_rows"])
         look_up = partial(super().get_online_features, *args, **kwargs)
         response = call_online(self.repo_config, self.online_store, look_up)
         return self._with_status(response, kwargs)
 
     async def get_online_features_async(self, *args: Any, **kwargs: Any) -> OnlineResponse:
         """Do the same for a store that is read asynchronously."""
-        self._check_texts(kwargs["entity_rows"])
+        self._check_rows(kwargs["entity_rows"])
         with errors_named(self.repo_config, self.online_store):
             response = await super().get_online_features_async(*args, **kwargs)
         return self._with_status(response, kwargs)
@@ -114,13 +115,21 @@ class EmbeddingProvider(PassthroughProvider):
         write = partial(super().online_write_batch, config, *args, **kwargs)
         call_online(config, self.online_store, write)
 
-    def _check_texts(self, rows: Any) -> None:
-        """Refuse what is no text before Feast takes it for something else."""
-        given = rows.get(TEXT, []) if isinstance(rows, Mapping) else [r.get(TEXT) for r in rows]
+    def _check_rows(self, rows: Any) -> None:
+        """Refuse what Feast takes for something else, or names badly."""
+        columns = rows if isinstance(rows, Mapping) else _columns(rows)
+        if not columns:
+            raise EmbfeastError(
+                f"the request has no rows; give entities: keys, or {TEXT!r}, with their values"
+            )
         longest = engine_config(self.repo_config).longest_text
-        if isinstance(given, list):
-            for number, text in enumerate(given):
-                check_text(text, longest, f"request: {TEXT!r} of row {number}")
+        for name, values in columns.items():
+            for number, value in enumerate(values if isinstance(values, list) else []):
+                where = f"request: {name!r} of row {number}"
+                if name == TEXT:
+                    check_text(value, longest, where)
+                elif isinstance(value, dict | list):
+                    raise EmbfeastError(f"{where} is a {type(value).__name__}; give one value")
 
     def _with_status(self, response: OnlineResponse, asked: dict[str, Any]) -> OnlineResponse:
         strict = engine_config(self.repo_config).strict_versions
@@ -152,6 +161,11 @@ class EmbeddingProvider(PassthroughProvider):
             super().update_infra, project, tables_to_delete, tables_to_keep, *args, **kwargs
         )
         call_online(self.repo_config, self.online_store, update)
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def _is_pushed_text(view: object) -> bool:

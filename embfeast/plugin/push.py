@@ -7,9 +7,9 @@ store the text itself.
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -83,27 +83,22 @@ def push_texts(
         features = fitted.transform(texts, entries=entries)
         rows = {name: feature_rows(chunk, features, of, fitted) for name, of in tables.items()}
 
-        def write(
-            view: FeatureView, tables: dict[str, FeatureTable] = tables, rows: Any = rows
-        ) -> int:
-            return _write(config, tables[view.name], rows[view.name])
-
-        with only_writer(
-            (table.folder(config) for table in tables.values()), wait=settings.push_wait
-        ):
-            computed = max(computed, *_side_by_side(write, own))
-            if online:
-                for view in filter(_is_served, own):
-                    newest = _newest(config, tables[view.name], rows[view.name])
-                    write_online(config, store, view, newest)
-            for table in tables.values():
-                compact(table.folder(config))
+        folders = [table.folder(config) for table in tables.values()]
+        with only_writer(folders, wait=settings.push_wait), ThreadPoolExecutor() as pool:
+            # Offline first, all views side by side: a write waits for the disk.
+            written = pool.map(partial(_write, config), tables.values(), rows.values())
+            computed = max(computed, *written)
+            served = list(filter(_is_served, own)) if online else []
+            newest = pool.map(
+                partial(_newest, config),
+                (tables[view.name] for view in served),
+                (rows[view.name] for view in served),
+            )
+            for view, table in zip(served, newest, strict=True):
+                write_online(config, store, view, table)
+            for folder in folders:
+                compact(folder)
     return RunCounts(chunk.num_rows, computed, sum(map(is_missing, texts)))
-
-
-def _side_by_side(write: Callable[[FeatureView], int], views: Sequence[FeatureView]) -> list[int]:
-    with ThreadPoolExecutor() as pool:  # a write waits for the disk
-        return list(pool.map(write, views))
 
 
 def _write(config: RepoConfig, table: FeatureTable, rows: pa.Table) -> int:

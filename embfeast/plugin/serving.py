@@ -79,7 +79,8 @@ async def _other_answer(request: Request, error: Exception) -> Response:
 
 
 def _answer(code: int, error: Exception, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"detail": str(error)}, code, headers)
+    said = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return JSONResponse({"detail": str(said)}, code, headers)
 
 
 def _export_counts() -> None:

@@ -83,6 +83,25 @@ class StoredRows:
         lacking[np.asarray(found, dtype=np.int64)] = False
         return lacking
 
+    def lacked_by(self, source: pa.Table) -> pa.Table:
+        """Return keys and times of the rows that a source has not got.
+
+        Parameters
+        ----------
+        source : pyarrow.Table
+            Keys, event and created time of all its rows, under the table's names and types.
+        """
+        same = " AND ".join(
+            f"stored.{quote(name)} IS NOT DISTINCT FROM source.{quote(name)}"
+            for name in self._columns
+        )
+        self._connection.register("source", source)
+        found = self._connection.sql(
+            f"SELECT * FROM stored ANTI JOIN source ON {same}"  # noqa: S608
+        ).to_arrow_table()
+        self._connection.unregister("source")
+        return found
+
     def close(self) -> None:
         """Give the memory back."""
         self._connection.close()

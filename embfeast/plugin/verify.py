@@ -1,7 +1,7 @@
 """Do offline, online and recomputed values agree? Every promise of a repository, checked."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -158,6 +158,7 @@ def _verify_group(
                 own.recompute(one, chunk, chosen, fitted)
             own.look_up(one, chunk, chosen, store)
     for one in whole:
+        counts[one.view.name].look_up_others(one, store, sample)
         findings += counts[one.view.name].findings(one, recomputed=fitted is not None)
     return findings
 
@@ -254,7 +255,9 @@ class Counts:
     """What one pass over the texts has found of one view."""
 
     stored: StoredRows
+    seen: list[pa.Table] = field(default_factory=list)
     texts: int = 0
+    alone: int = 0
     lost: int = 0
     lost_example: str = ""
     late: int = 0
@@ -269,6 +272,7 @@ class Counts:
     def count(self, one: Subject, chunk: pa.Table, max_lag: timedelta) -> None:
         """Find texts without a feature row: lost where their period is covered, else late."""
         wanted = identities(chunk, one.table)
+        self.seen.append(wanted)
         lacking = self.stored.lacking(wanted)
         self.texts += chunk.num_rows
         if not lacking.any():
@@ -312,10 +316,26 @@ class Counts:
         self, one: Subject, chunk: pa.Table, chosen: NDArray[np.int64], store: FeatureStore
     ) -> None:
         """Compare each key's newest stored row with what the online store holds."""
-        offline_only = one.view.tags.get(ONLINE_TAG) == "false"
-        if not len(chosen) or offline_only or not one.view.online:
+        if len(chosen):
+            self._compare_online(one, identities(chunk.take(chosen), one.table), store)
+
+    def look_up_others(self, one: Subject, store: FeatureStore, sample: int | None) -> None:
+        """Do so for rows whose text the source has not got: pushed ones, or removed texts.
+
+        That is no breach in itself: history is kept, and a push may come before its text. Their
+        features cannot be recomputed, but what is served must still be the newest of them.
+        """
+        if not self.seen:
+            self.seen = [one.table.schema.empty_table().select(one.table.identity)]
+        others = self.stored.lacked_by(pa.concat_tables(self.seen))
+        self.alone = others.num_rows
+        if self.alone:
+            self._compare_online(one, others.slice(0, sample), store)
+
+    def _compare_online(self, one: Subject, wanted: pa.Table, store: FeatureStore) -> None:
+        if one.view.tags.get(ONLINE_TAG) == "false" or not one.view.online:
             return
-        newest = _newest_rows(one, identities(chunk.take(chosen), one.table))
+        newest = _newest_rows(one, wanted)
         rows = proto_rows(newest, one.view)
         names = [field.name for field in one.view.features]
         provider = store._get_provider()
@@ -351,8 +371,11 @@ class Counts:
             f"{self.unequal:,} of {self.looked_up:,} keys differ from the newest row offline "
             f"({self.unequal_example}); materialize again"
         )
+        kept = f"{self.texts:,} texts, none lost"
+        if self.alone:
+            kept += f"; {self.alone:,} rows of texts that the source has not got"
         made = [
-            one.finding("rows", lost if self.lost else "", f"{self.texts:,} texts, none lost"),
+            one.finding("rows", lost if self.lost else "", kept),
             one.finding("freshness", late if self.late else "", "every text has its features"),
         ]
         if recomputed:

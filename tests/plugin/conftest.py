@@ -1,5 +1,6 @@
 """A small real feature repository over reviews: DuckDB, SQLite, the real model."""
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -54,6 +55,9 @@ class Repo:
             created_timestamp_column="known_at",
         )
         (path / "data").mkdir(parents=True, exist_ok=True)
+
+    def push_source(self) -> PushSource:
+        return PushSource(name="review_push", batch_source=self.source)
 
     def write_texts(self, rows: list[tuple]) -> None:
         with duckdb.connect(str(self.path / "data" / "reviews.duckdb")) as connection:
@@ -151,10 +155,18 @@ def ready(repo):
     return repo, store, fitted
 
 
+@pytest.fixture(scope="session")
+def pushable(tmp_path_factory):
+    """A repository with a source that texts can be pushed to, to be copied."""
+    made = Repo(tmp_path_factory.mktemp("pushable") / "repo")
+    made.write_texts(sample_rows())
+    fitted = made.fit(day(8))
+    made.apply(fitted, made.push_source()).materialize(day(-1), day(20))
+    return made, fitted
+
+
 @pytest.fixture
-def pushed(repo):
-    """The same, with a source that texts can be pushed to."""
-    fitted = repo.fit(day(8))
-    store = repo.apply(fitted, PushSource(name="review_push", batch_source=repo.source))
-    store.materialize(day(-1), day(20))
-    return repo, store, fitted
+def pushed(pushable, tmp_path):
+    made, fitted = pushable
+    repo = Repo(shutil.copytree(made.path, tmp_path / "repo"))
+    return repo, repo.store(), fitted

@@ -1,0 +1,178 @@
+"""`feast serve` on the sample repository: real servers, real requests."""
+
+import shutil
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from tests.scripts.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "scripts"))
+from feast_command import feast
+from fit import fit
+from load_test import serving
+from make_sample import make_sample
+from materialize import materialize
+
+pytestmark = pytest.mark.slow
+TEXT = "I was charged twice"
+TRIAGE = {"feature_service": "triage", "entities": {"ticket_id": [17]}}
+LIVE = {"feature_service": "triage_live", "entities": {"text": [TEXT]}}
+PAIR = {"feature_service": "duplicates", "entities": {"ticket_id": [17], "other_ticket_id": [18]}}
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("serving") / "feature_repo"
+    ignored = shutil.ignore_patterns("data", "__pycache__")
+    shutil.copytree(ROOT / "feature_repo", folder, ignore=ignored)
+    make_sample(folder / "data" / "tickets.duckdb", 120, 7)
+    fit(folder, folder / "recipe.yaml")
+    feast(folder, "apply")
+    materialize(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(repo):
+    with serving(repo, metrics=True) as url, httpx.Client(base_url=url, timeout=60) as client:
+        yield client
+
+
+def ask(client, body) -> httpx.Response:
+    return client.post("/get-online-features", json=body)
+
+
+def values(answer: httpx.Response) -> dict[str, list]:
+    assert answer.status_code == 200, answer.text
+    said = answer.json()
+    names = said["metadata"]["feature_names"]
+    return {name: one["values"] for name, one in zip(names, said["results"], strict=True)}
+
+
+def pushed(key: int, **change) -> dict:
+    at = "2026-07-01T00:00:00Z"
+    row = {"ticket_id": key, "subject": "Refund", "body": "I want my money back"}
+    row |= {"event_timestamp": at, "created_timestamp": at} | change
+    return {"push_source_name": "ticket_text_push", "df": {k: [v] for k, v in row.items()}}
+
+
+def metric(name: str) -> float:
+    text = httpx.get("http://127.0.0.1:8000/metrics", timeout=10).text
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name))
+
+
+def test_the_model_is_loaded_before_the_first_request(repo, client):
+    assert "recipe and model loaded" in (repo / "data" / "serve.log").read_text()
+
+
+def test_stored_pair_and_new_text_are_answered_with_their_status(client):
+    assert values(ask(client, TRIAGE))["embfeast_status"] == ["current"]
+    assert values(ask(client, PAIR))["pair"][0] is not None
+    assert values(ask(client, LIVE))["embedding"][0] is not None
+
+
+def test_a_served_text_has_the_features_that_a_push_of_it_stores(client):
+    assert client.post("/push", json=pushed(700)).status_code == 200
+    stored = values(ask(client, {"feature_service": "triage", "entities": {"ticket_id": [700]}}))
+    text = "Refund\nI want my money back"
+    live = values(ask(client, {"feature_service": "triage_live", "entities": {"text": [text]}}))
+    common = live.keys() & stored.keys()
+    assert "embedding" in common
+    assert {name: live[name] for name in common} == {name: stored[name] for name in common}
+
+
+def test_an_unknown_key_is_answered_with_nulls_and_said_to_be_missing(client):
+    found = values(ask(client, {**TRIAGE, "entities": {"ticket_id": [99_999]}}))
+    assert found["embfeast_status"] == ["missing"]
+    assert found["embedding"] == [None]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "reason"),
+    [
+        ({**LIVE, "entities": {}}, 422, "the request has no rows"),
+        ({**LIVE, "entities": {"ticket_id": [1]}}, 422, "['text'] not found"),
+        ({**LIVE, "entities": {"text": [42]}}, 422, "is int, not text"),
+        ({**LIVE, "entities": {"text": [{"a": 1}]}}, 422, "is dict, not text"),
+        ({**LIVE, "entities": {"text": "alone"}}, 422, "valid list"),
+        ({**LIVE, "entities": {"text": ["a" * 1_000_000]}}, 413, "1,000,000 characters"),
+        ({**TRIAGE, "feature_service": "none"}, 404, "none does not exist"),
+        ({**TRIAGE, "entities": {"ticket_id": ["abc"]}}, 422, "'abc'"),
+        ({**TRIAGE, "entities": {"ticket_id": [{"a": 1}]}}, 422, "'ticket_id' of row 0 is a dict"),
+        ({**TRIAGE, "entities": {"tickt": [1]}}, 422, "Missing join key values"),
+        ({**PAIR, "entities": {"ticket_id": [1, 2], "other_ticket_id": [1]}}, 422, "same columns"),
+        ({"entities": {"ticket_id": [1]}}, 422, "No features"),
+    ],
+)
+def test_a_bad_request_is_answered_with_the_reason_and_keeps_the_connection(
+    client, body, code, reason
+):
+    answer = ask(client, body)
+    assert answer.status_code == code, answer.text
+    assert reason in answer.text
+    assert answer.headers.get("connection") != "close"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (pushed(701, body=4), "is int, not text"),
+        (pushed(701, event_timestamp="soon"), "holds no times"),
+        (pushed(None), "row 0 has no 'ticket_id'"),
+        ({**pushed(701), "push_source_name": "none"}, "'none'"),
+        ({**pushed(701), "to": "nowhere"}, "nowhere"),
+        ({**pushed(701), "df": {"ticket_id": [701]}}, "subject"),
+        ({**pushed(701), "df": pushed(701)["df"] | {"ticket_id": [1, 2]}}, "same length"),
+    ],
+)
+def test_a_bad_push_is_answered_with_the_reason_and_stores_nothing(client, body, reason):
+    answer = client.post("/push", json=body)
+    assert answer.status_code == 422, answer.text
+    assert reason in answer.text
+    found = values(ask(client, {**TRIAGE, "entities": {"ticket_id": [701]}}))
+    assert found["embfeast_status"] == ["missing"]
+
+
+def test_a_malformed_body_is_refused_and_bad_requests_harm_no_other(client):
+    broken = client.post("/get-online-features", content=b"{no")
+    assert broken.status_code == 422
+    expected = [values(ask(client, body)) for body in (TRIAGE, LIVE)]
+    huge = {**LIVE, "entities": {"text": ["a" * 1_000_000]}}
+    mixed = [TRIAGE, {**LIVE, "entities": {"text": [3]}}, LIVE, huge] * 6
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda body: ask(client, body), mixed))
+    assert [answer.status_code for answer in answers] == [200, 422, 200, 413] * 6
+    assert all(values(answer) == expected[0] for answer in answers[::4])
+    assert all(values(answer) == expected[1] for answer in answers[2::4])
+
+
+def test_counts_of_texts_are_among_the_metrics_of_feast(client):
+    names = ("embfeast_texts_encoded", "embfeast_null_texts", "embfeast_cache_hits")
+    before = {name: metric(f"{name}_total") for name in names}
+    ask(client, {**LIVE, "entities": {"text": [f"never seen {time.time()}", None, " "]}})
+    assert client.post("/push", json=pushed(702, body="only here")).status_code == 200
+    assert client.post("/push", json=pushed(703, body="only here")).status_code == 200
+    grown = {name: metric(f"{name}_total") - before[name] for name in names}
+    assert grown == {
+        "embfeast_texts_encoded": 2,  # the live one, and the pushed text once
+        "embfeast_null_texts": 2,
+        "embfeast_cache_hits": 1,
+    }
+    assert metric("embfeast_version_mismatches_total") == 0
+    assert metric('feast_push_request_total{mode="online"') >= 2
+
+
+def test_several_workers_each_have_the_model_and_give_the_same_answers(repo, client):
+    expected = values(ask(client, LIVE))
+    with serving(repo, workers=2) as url, httpx.Client(base_url=url, timeout=60) as other:
+        log, until = repo / "data" / "serve.log", time.monotonic() + 120
+        while log.read_text().count("recipe and model loaded") < 2:  # the first answers already
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.2)
+        for _ in range(6):
+            assert values(ask(other, LIVE)) == expected
