@@ -1,6 +1,7 @@
 """Where the texts lie."""
 
 from embfeast.plugin import DuckDBSource
+from entities import OWNER
 
 tickets = DuckDBSource(
     name="tickets",
@@ -11,5 +12,5 @@ tickets = DuckDBSource(
     created_timestamp_column="created_timestamp",
     key_columns="ticket_id",
     description="Support tickets, one row a revision",
-    owner="support-ml",
+    owner=OWNER,
 )

@@ -16,6 +16,7 @@ from embfeast.plugin.similar import (
     online_vectors,
     recipe_of,
     similar_texts,
+    vector_view,
 )
 
 PROBABILITY = "probability"
@@ -84,7 +85,7 @@ class _Pair:
         self._service = store.get_feature_service(service)
         self._view = self._pair_view()
         names = list(self._view.source_feature_view_projections)
-        views = [store.get_batch_feature_view(name) for name in names]
+        views = [vector_view(store, name) for name in names]
         self.left: FeatureView = next(v for v in views if PREFIX_TAG not in v.tags)
         right: FeatureView = next(v for v in views if PREFIX_TAG in v.tags)
         self._prefix = right.tags[PREFIX_TAG]

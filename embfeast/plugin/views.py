@@ -270,6 +270,8 @@ def live_view(
     request = RequestSource(
         name=f"{name}_request",
         schema=[Field(name="text", dtype=String, description="the text to compute features of")],
+        description="A text in the request",
+        owner=owner,
     )
     served = entries if entries is not None else fitted.online_entries
     # Feast's registry keeps neither description nor tags of an on-demand feature and would not
