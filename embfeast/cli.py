@@ -8,7 +8,7 @@ import typer
 from embfeast.errors import EmbfeastError
 
 # In the order in which a user meets them; each is a function in a module of its own name.
-COMMANDS = ("verify",)
+COMMANDS = ("verify", "similar")
 
 app = typer.Typer(
     name="embfeast",

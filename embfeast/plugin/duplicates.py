@@ -16,6 +16,7 @@ from embfeast.plugin.similar import (
     online_vectors,
     recipe_of,
     similar_texts,
+    typed_key,
     vector_view,
 )
 
@@ -66,6 +67,7 @@ def duplicate_candidates(
     if (key is None) == (text is None):
         raise EmbfeastError("give one of key and text")
     pair = _Pair(store, service)
+    key = typed_key(pair.left, key) if key is not None else None
     found = similar_texts(store, view or pair.left.name, key=key, text=text, k=k)
     candidates = found.select(pair.keys).to_pylist()
     if not candidates:

@@ -108,6 +108,7 @@ def similar_texts(
     if k < 1:
         raise EmbfeastError(f"k must be at least 1, got {k}")
     found = vector_view(store, view)
+    key = typed_key(found, key) if key is not None else None
     search = _Search(store, found, feature_table(found), recipe_of(store, found), metric, as_of)
     online = as_of is None and not exact and can_search(store, found)
     query = search.query(text=text, vector=vector, key=key, online=online)
@@ -146,6 +147,25 @@ def vector_view(store: FeatureStore, name: str) -> FeatureView:
 def vector_feature(view: FeatureView) -> str:
     """Return the name of a view's vector."""
     return _vector_fields(view)[0]
+
+
+def typed_key(view: FeatureView, key: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a key with values of the view's types: ``"17"`` from a command line is 17.
+
+    Raises
+    ------
+    EmbfeastError
+        It has other columns than the view's key, or a value that is none of their types.
+    """
+    schema = feature_table(view).schema
+    names = [field.name for field in view.entity_columns]
+    if set(key) != set(names):
+        raise EmbfeastError(f"view {view.name!r} has the key {', '.join(names)}; got {dict(key)}")
+    try:
+        return {n: pa.scalar(key[n]).cast(schema.field(n).type).as_py() for n in names}
+    except (pa.ArrowException, TypeError) as error:
+        kinds = ", ".join(f"{name} ({schema.field(name).type})" for name in names)
+        raise EmbfeastError(f"view {view.name!r}: key {dict(key)} is no {kinds}") from error
 
 
 def recipe_of(store: FeatureStore, view: FeatureView) -> FittedRecipe:
@@ -230,10 +250,6 @@ class _Search:
         return made
 
     def _of_key(self, key: Mapping[str, Any], online: bool) -> NDArray[np.float32]:
-        if set(key) != set(self._table.keys):
-            raise EmbfeastError(
-                f"view {self._view.name!r} has the key {', '.join(self._table.keys)}; got {key}"
-            )
         if online:
             found = online_vectors(self._store, self._view, [key])[0][0]
         else:

@@ -389,6 +389,9 @@ def _fields(fitted: FittedRecipe, entry: str, prefix: str) -> list[Field]:
             dtype=TYPES[feature.kind],
             description=_purpose(fitted, entry),
             tags={"width": str(feature.width)} if feature.kind == "vector" else {},
+            # An online store that can search vectors does so; some take no other vectors at all.
+            vector_index=feature.kind == "vector",
+            vector_length=feature.width if feature.kind == "vector" else 0,
         )
         for feature in fitted.features(entry)
     ]

@@ -126,7 +126,7 @@ def test_a_keys_vector_is_that_of_its_newest_revision_at_the_time(tmp_path):
     day_one = START + timedelta(days=1)
     assert stored_vector(folder, ["key"], "vector", {"key": 1}, day_one) == [1.0, 0.0, 0.0]
     assert stored_vector(folder, ["key"], "vector", {"key": 2}) is None
-    with pytest.raises(EmbfeastError, match="has no row of {'key': 3}"):
+    with pytest.raises(EmbfeastError, match=r"has no row of \{'key': 3\}"):
         stored_vector(folder, ["key"], "vector", {"key": 3})
     with pytest.raises(EmbfeastError, match="not of the type"):
         stored_vector(folder, ["key"], "vector", {"key": "three"})

@@ -57,6 +57,7 @@ def test_the_past_is_searched_as_it_was(materialized):
         ({"key": {"review_id": 4}}, "has no vector of"),
         ({"key": {"review_id": 400}}, "has no row of"),
         ({"key": {"id": 4}}, "has the key review_id"),
+        ({"key": {"review_id": "four"}}, "is no review_id"),
         ({"vector": [1.0]}, "vectors of 384 finite numbers"),
         ({"vector": [np.nan] * 384}, "not finite"),
         ({"text": "a", "metric": "L2"}, "metric 'L2' is none of cosine, dot"),
