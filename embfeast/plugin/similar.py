@@ -183,7 +183,7 @@ def online_vectors(
     -------
     vectors : list of (list of float or None)
     times : list of int
-        Event times in seconds since 1970.
+        Event times in microseconds since 1970.
 
     Raises
     ------
@@ -194,14 +194,16 @@ def online_vectors(
     response = store.get_online_features(
         [f"{view.name}:{feature}", f"{view.name}:{digest}"], [dict(key) for key in keys]
     )
-    found = response.to_dict(include_event_timestamps=True)
+    found = response.to_dict()
     others = [status for status in found[STATUS] if status not in (CURRENT, MISSING)]
     if others:
         raise EmbfeastError(
             f"view {view.name!r}: {len(others)} of {len(keys)} online values are of {others[0]}, "
             "which cannot be compared with the applied one's; materialize"
         )
-    return found[feature], found[f"{feature}__ts"]
+    place = list(response.proto.metadata.feature_names.val).index(feature)
+    moments = response.proto.results[place].event_timestamps  # to_dict gives whole seconds
+    return found[feature], [moment.ToMicroseconds() for moment in moments]
 
 
 class _Search:
@@ -294,7 +296,7 @@ class _Search:
             for field in columns
         }
         rows[SCORE] = pa.array(scores(matrix, query, self._metric))
-        rows[EVENT_TIME] = pa.array([times[i] * 1_000_000 for i in whole], MOMENT)
+        rows[EVENT_TIME] = pa.array([times[i] for i in whole], MOMENT)
         return nearest(pa.table(rows), k, self._table.keys)
 
     def _proposed(self, query: NDArray[np.float32], k: int) -> list[dict[str, Any]]:

@@ -68,7 +68,7 @@ def milvus(tmp_path_factory, tickets):
 
 
 def test_the_store_searches_and_agrees_with_exact_search(milvus, record_property):
-    repo, store, _ = milvus
+    _, store, _ = milvus
     assert can_search(store, store.get_feature_view("review_whitened"))
     shares = []
     for number in range(0, TEXTS, 10):
@@ -79,7 +79,7 @@ def test_the_store_searches_and_agrees_with_exact_search(milvus, record_property
         assert number not in found["review_id"].to_pylist()
         ours = {row["review_id"]: row for row in exact.to_pylist()}
         both = [row for row in found.to_pylist() if row["review_id"] in ours]
-        assert all(row == ours[row["review_id"]] for row in both), "scores and times to the bit"
+        assert both == [ours[row["review_id"]] for row in both], "scores and times to the bit"
         reached = np.sum(found["score"].to_numpy() >= exact["score"].to_numpy().min())
         shares.append(reached / exact.num_rows)
     print(f"recall@10 {np.mean(shares):.4f} of {len(shares)} queries over {TEXTS} texts")
@@ -102,5 +102,5 @@ def test_a_new_texts_duplicates_are_found_with_their_pairs(milvus, tickets):
 def test_values_of_another_recipe_are_not_compared(milvus):
     repo, _, _ = milvus
     store = repo.apply(repo.fit(day(2), SETTINGS))
-    with pytest.raises(EmbfeastError, match="another recipe.*materialize"):
+    with pytest.raises(EmbfeastError, match=r"another recipe.*materialize"):
         similar_texts(store, "review_whitened", text="a parcel")
