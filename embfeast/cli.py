@@ -16,6 +16,7 @@ COMMANDS = (
     "evaluate",
     "report",
     "lookup",
+    "similar",
     "doctor",
 )
 

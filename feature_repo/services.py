@@ -2,7 +2,8 @@
 
 from feast import FeatureService
 
-from views import OWNER, batch, live, pairs
+from entities import OWNER
+from views import batch, live, pairs
 
 served = [view for view in batch.values() if view.online]
 

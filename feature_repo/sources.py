@@ -3,6 +3,7 @@
 from feast import PushSource
 
 from embfeast.plugin import DuckDBSource
+from entities import OWNER
 
 tickets = DuckDBSource(
     name="tickets",
@@ -13,7 +14,7 @@ tickets = DuckDBSource(
     created_timestamp_column="created_timestamp",
     key_columns="ticket_id",
     description="Support tickets, one row a revision",
-    owner="support-ml",
+    owner=OWNER,
 )
 ticket_text_push = PushSource(
     name="ticket_text_push",

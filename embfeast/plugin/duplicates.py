@@ -16,6 +16,8 @@ from embfeast.plugin.similar import (
     online_vectors,
     recipe_of,
     similar_texts,
+    typed_key,
+    vector_view,
 )
 
 PROBABILITY = "probability"
@@ -65,6 +67,7 @@ def duplicate_candidates(
     if (key is None) == (text is None):
         raise EmbfeastError("give one of key and text")
     pair = _Pair(store, service)
+    key = typed_key(pair.left, key) if key is not None else None
     found = similar_texts(store, view or pair.left.name, key=key, text=text, k=k)
     candidates = found.select(pair.keys).to_pylist()
     if not candidates:
@@ -84,7 +87,7 @@ class _Pair:
         self._service = store.get_feature_service(service)
         self._view = self._pair_view()
         names = list(self._view.source_feature_view_projections)
-        views = [store.get_batch_feature_view(name) for name in names]
+        views = [vector_view(store, name) for name in names]
         self.left: FeatureView = next(v for v in views if PREFIX_TAG not in v.tags)
         right: FeatureView = next(v for v in views if PREFIX_TAG in v.tags)
         self._prefix = right.tags[PREFIX_TAG]

@@ -108,6 +108,7 @@ def similar_texts(
     if k < 1:
         raise EmbfeastError(f"k must be at least 1, got {k}")
     found = vector_view(store, view)
+    key = typed_key(found, key) if key is not None else None
     search = _Search(store, found, feature_table(found), recipe_of(store, found), metric, as_of)
     online = as_of is None and not exact and can_search(store, found)
     query = search.query(text=text, vector=vector, key=key, online=online)
@@ -148,6 +149,25 @@ def vector_feature(view: FeatureView) -> str:
     return _vector_fields(view)[0]
 
 
+def typed_key(view: FeatureView, key: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a key with values of the view's types: ``"17"`` from a command line is 17.
+
+    Raises
+    ------
+    EmbfeastError
+        It has other columns than the view's key, or a value that is none of their types.
+    """
+    schema = feature_table(view).schema
+    names = [field.name for field in view.entity_columns]
+    if set(key) != set(names):
+        raise EmbfeastError(f"view {view.name!r} has the key {', '.join(names)}; got {dict(key)}")
+    try:
+        return {n: pa.scalar(key[n]).cast(schema.field(n).type).as_py() for n in names}
+    except (pa.ArrowException, TypeError) as error:
+        kinds = ", ".join(f"{name} ({schema.field(name).type})" for name in names)
+        raise EmbfeastError(f"view {view.name!r}: key {dict(key)} is no {kinds}") from error
+
+
 def recipe_of(store: FeatureStore, view: FeatureView) -> FittedRecipe:
     """Return the fitted recipe behind a view of ours, opened for serving."""
     serve_recipes_from(in_repo(store.config, engine_config(store.config).recipes).resolve())
@@ -163,7 +183,7 @@ def online_vectors(
     -------
     vectors : list of (list of float or None)
     times : list of int
-        Event times in seconds since 1970.
+        Event times in microseconds since 1970.
 
     Raises
     ------
@@ -174,14 +194,16 @@ def online_vectors(
     response = store.get_online_features(
         [f"{view.name}:{feature}", f"{view.name}:{digest}"], [dict(key) for key in keys]
     )
-    found = response.to_dict(include_event_timestamps=True)
+    found = response.to_dict()
     others = [status for status in found[STATUS] if status not in (CURRENT, MISSING)]
     if others:
         raise EmbfeastError(
             f"view {view.name!r}: {len(others)} of {len(keys)} online values are of {others[0]}, "
             "which cannot be compared with the applied one's; materialize"
         )
-    return found[feature], found[f"{feature}__ts"]
+    place = list(response.proto.metadata.feature_names.val).index(feature)
+    moments = response.proto.results[place].event_timestamps  # to_dict gives whole seconds
+    return found[feature], [moment.ToMicroseconds() for moment in moments]
 
 
 class _Search:
@@ -230,10 +252,6 @@ class _Search:
         return made
 
     def _of_key(self, key: Mapping[str, Any], online: bool) -> NDArray[np.float32]:
-        if set(key) != set(self._table.keys):
-            raise EmbfeastError(
-                f"view {self._view.name!r} has the key {', '.join(self._table.keys)}; got {key}"
-            )
         if online:
             found = online_vectors(self._store, self._view, [key])[0][0]
         else:
@@ -278,7 +296,7 @@ class _Search:
             for field in columns
         }
         rows[SCORE] = pa.array(scores(matrix, query, self._metric))
-        rows[EVENT_TIME] = pa.array([times[i] * 1_000_000 for i in whole], MOMENT)
+        rows[EVENT_TIME] = pa.array([times[i] for i in whole], MOMENT)
         return nearest(pa.table(rows), k, self._table.keys)
 
     def _proposed(self, query: NDArray[np.float32], k: int) -> list[dict[str, Any]]:

@@ -286,6 +286,8 @@ def live_view(
     request = RequestSource(
         name=f"{name}_request",
         schema=[Field(name=TEXT, dtype=String, description="the text to compute features of")],
+        description="A text in the request",
+        owner=owner,
     )
     served = entries if entries is not None else fitted.online_entries
     # Feast's registry keeps neither description nor tags of an on-demand feature and would not
@@ -417,6 +419,9 @@ def _fields(fitted: FittedRecipe, entry: str, prefix: str) -> list[Field]:
             dtype=TYPES[feature.kind],
             description=_purpose(fitted, entry),
             tags={"width": str(feature.width)} if feature.kind == "vector" else {},
+            # An online store that can search vectors does so; some take no other vectors at all.
+            vector_index=feature.kind == "vector",
+            vector_length=feature.width if feature.kind == "vector" else 0,
         )
         for feature in fitted.features(entry)
     ]

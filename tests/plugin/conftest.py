@@ -170,3 +170,14 @@ def pushed(pushable, tmp_path):
     made, fitted = pushable
     repo = Repo(shutil.copytree(made.path, tmp_path / "repo"))
     return repo, repo.store(), fitted
+
+
+@pytest.fixture(scope="module")
+def materialized(tmp_path_factory):
+    """The same, made once for the tests of a module that only read."""
+    repo = Repo(tmp_path_factory.mktemp("materialized") / "repo")
+    repo.write_texts(sample_rows())
+    fitted = repo.fit(day(8))
+    store = repo.apply(fitted)
+    store.materialize(day(-1), day(20))
+    return repo, store, fitted
