@@ -11,9 +11,12 @@ from embfeast.plugin.fitting import fit_on_source
 from embfeast.plugin.repository import text_source
 from embfeast.recipe import Recipe
 from embfeast.recipe.versions import save_version
-from tests.scaffold.conftest import note
+from tests.scaffold.conftest import Shell, note
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*has no time zone"),  # said by init too
+]
 
 ROWS = 40
 START = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -83,8 +86,9 @@ def test_a_table_becomes_served_features(given):
     planned = json.loads(said[said.index("{") :])
     assert planned["name"] == name
     repo = shell.folder / "repo"
-    shell("ruff", "check", "--isolated", "repo")
-    shell("ruff", "format", "--isolated", "--check", "repo")
+    inside = Shell(repo)
+    inside("ruff", "check", "--isolated", ".")
+    inside("ruff", "format", "--isolated", "--check", ".")
     assert "fit one first" in shell("feast", "-c", "repo", "apply", code=1)
 
     source = text_source(repo)
