@@ -88,8 +88,9 @@ def survey(table: TextTable, roles: Roles) -> Survey:
     time = f"CAST({quote(str(roles.time))} AS {MOMENT})"
     known = _known(roles)
     keys = ", ".join(map(quote, roles.key))
+    share = (int(SHARE * (table.rows - 1)) + 0.5) / table.rows  # the very row that a fit takes
     first, last, cutoff, known_last, key_count = table.ask(
-        f"SELECT min({time}), max({time}), quantile_disc({time}, {SHARE}), max({known}), "  # noqa: S608
+        f"SELECT min({time}), max({time}), quantile_disc({time}, {share}), max({known}), "  # noqa: S608
         f"count(DISTINCT ({keys})) FROM {table.relation}"
     )[0]
     before = f"{known} < $as_of"
