@@ -84,7 +84,6 @@ def survey(table: TextTable, roles: Roles) -> Survey:
         that leaves them out.
     """
     _refuse_nulls(table, roles)
-    _refuse_duplicates(table, roles)
     time = f"CAST({quote(str(roles.time))} AS {MOMENT})"
     known = _known(roles)
     keys = ", ".join(map(quote, roles.key))
@@ -93,6 +92,8 @@ def survey(table: TextTable, roles: Roles) -> Survey:
         f"SELECT min({time}), max({time}), quantile_disc({time}, {share}), max({known}), "  # noqa: S608
         f"count(DISTINCT ({keys})) FROM {table.relation}"
     )[0]
+    if key_count < table.rows:
+        _refuse_duplicates(table, roles)
     before = f"{known} < $as_of"
     count = f"SELECT count(*) FROM {table.relation} WHERE {before}"  # noqa: S608
     read = table.ask(count, {"as_of": cutoff})[0][0]

@@ -1,6 +1,7 @@
 """`embfeast init` on what it may be pointed at; round trips are in tests/scaffold."""
 
 import json
+import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -93,7 +94,12 @@ def test_a_model_for_english_is_named_where_texts_are_in_another_script(folder):
 
 
 def test_long_texts_are_read_whole(folder):
-    write([(i, "the kitchen was clean and " * 80 + str(i), moment) for i, _, moment in rows()])
+    write(
+        [
+            (i, f"Visit {i}: {note(i)} " + "the kitchen was clean and " * 80, moment)
+            for i, _, moment in rows()
+        ]
+    )
     said = init("repo", "--database", "visits.duckdb")
     assert "longer than the model's window of 256 word pieces" in said
     tricks = yaml.safe_load(Path("repo/recipe.yaml").read_text())["tricks"]
@@ -169,8 +175,6 @@ def test_bad_input_ends_in_advice_and_writes_nothing(folder, case):
     write(made, columns)
     said = init("repo", "--database", "visits.duckdb", "--yes", *options)
     assert said.startswith("error: ")
-    import re
-
     assert re.search(message, said, re.DOTALL), said
     assert not Path("repo").exists()
     assert not list(folder.glob(".embfeast_*"))
@@ -221,9 +225,7 @@ def test_an_existing_repository_keeps_every_file_and_is_told_what_to_change(fold
     write(rows())
     repo = Path("repo")
     repo.mkdir()
-    own = (
-        "project: shop\nregistry: data/registry.db\nprovider: local\nonline_store:\n  type: redis\n"
-    )
+    own = "project: shop\nregistry: data/registry.db\nonline_store:\n  type: redis\n"
     (repo / "feature_store.yaml").write_text(own)
     (repo / "entities.py").write_text("# mine\n")
     said = init("repo", "--database", "visits.duckdb", "--yes")
@@ -237,14 +239,6 @@ def test_an_existing_repository_keeps_every_file_and_is_told_what_to_change(fold
     assert "are never overwritten" in init("repo", "--database", "visits.duckdb", "--yes")
 
 
-@pytest.mark.slow
-def test_ten_million_rows_are_sampled(folder):
-    with duckdb.connect("visits.duckdb") as connection:
-        connection.execute(
-            "CREATE TABLE visits AS SELECT i AS visit_id, 'visit ' || i || ' to the kitchen of "
-            "shop ' || i % 977 AS note, TIMESTAMPTZ '2026-01-01' + to_seconds(i) AS seen "
-            "FROM range(10_000_000) t(i)"
-        )
-    found = json.loads(init("repo", "--database", "visits.duckdb", "--json"))
-    assert found["survey"]["rows"] == 10_000_000
-    assert found["sample"]["rows"] == 2_000
+def test_long_texts_that_begin_alike_are_said(folder):
+    write([(i, "the kitchen was clean and " * 80 + str(i), moment) for i, _, moment in rows()])
+    assert "since they begin alike" in init("repo", "--database", "visits.duckdb")
