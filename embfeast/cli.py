@@ -8,7 +8,15 @@ import typer
 from embfeast.errors import EmbfeastError
 
 # In the order in which a user meets them; each is a function in a module of its own name.
-COMMANDS = ("init", "verify")
+COMMANDS = (
+    "init",
+    "fit",
+    "materialize",
+    "verify",
+    "evaluate",
+    "lookup",
+    "doctor",
+)
 
 app = typer.Typer(
     name="embfeast",

@@ -12,7 +12,7 @@ from feast import FeatureStore
 
 from console import console, run
 from embfeast import EmbfeastError
-from embfeast.plugin.versions import STATUS
+from embfeast.plugin.lookup import lookup
 from train import Model, load
 
 REPO = Path("feature_repo")
@@ -49,15 +49,13 @@ def main(
     """Look up features and print them with the model's answer."""
     if (ticket is None) == (text is None):
         raise EmbfeastError("give either --ticket or --text")
-    store = FeatureStore(repo_path=str(repo))
-    features = stored(store, [ticket]) if ticket is not None else computed(store, [str(text)])
-    shown = features.drop(columns=["ticket_id"], errors="ignore")
-    if shown.drop(columns=[STATUS], errors="ignore").isna().all(axis=None):
-        raise EmbfeastError(f"ticket {ticket} has no features online; materialize first")
-    for name, value in shown.iloc[0].items():
+    given = {"ticket_id": ticket} if ticket is not None else {"text": text}
+    features = lookup(FeatureStore(repo_path=str(repo)), given)
+    for name, value in features.items():
         said = f"{len(value)} numbers" if isinstance(value, list) else value
         console.print(f"{name}: {said}", highlight=False)
-    console.print(f"{label}: {answer(load(repo / 'data' / f'{label}.skops'), features)}")
+    model = load(repo / "data" / f"{label}.skops")
+    console.print(f"{label}: {answer(model, pd.DataFrame([features]))}")
 
 
 if __name__ == "__main__":

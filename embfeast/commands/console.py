@@ -4,6 +4,7 @@ import json as jsonlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +30,21 @@ def open_store(repo: Path) -> Any:
     if not (repo / "feature_store.yaml").exists():
         raise EmbfeastError(f"{repo} has no feature_store.yaml; name the repository with --repo")
     return FeatureStore(repo_path=str(repo))
+
+
+def parse_time(given: str) -> datetime:
+    """Read an ISO 8601 time; one without a zone is UTC.
+
+    Raises
+    ------
+    EmbfeastError
+        It is none.
+    """
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise EmbfeastError(f"{given!r} is no ISO 8601 time, say 2026-05-01T00:00:00Z") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def print_json(value: Any) -> None:

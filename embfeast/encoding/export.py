@@ -43,8 +43,7 @@ def exported_model(model: Model, *, layered: bool = False) -> Path:
         A graph with input ``input_ids``, (texts, pieces) int64, texts of one length, and output
         ``states``, (texts, pieces, dim) float32.
     """
-    name = f"{model.digest[:32]}-{GRAPH}{'-layered' if layered else ''}.onnx"
-    path = cache_folder() / "models" / name
+    path = graph_path(model, layered=layered)
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +54,12 @@ def exported_model(model: Model, *, layered: bool = False) -> Path:
             _check_opens(half)
             half.replace(path)
     return path
+
+
+def graph_path(model: Model, *, layered: bool = False) -> Path:
+    """Return where the model's graph is kept, whether it is there or not."""
+    name = f"{model.digest[:32]}-{GRAPH}{'-layered' if layered else ''}.onnx"
+    return cache_folder() / "models" / name
 
 
 def _export(model: Model, path: Path, layered: bool) -> None:

@@ -197,7 +197,7 @@ class EmbeddingComputeEngine(ComputeEngine):
                 for view in views:
                     coverage.add(view.folder, (start, end))
                     compact(view.folder)
-            click.echo(f"{first.table.source.name}: {counts}")
+            click.echo(f"{first.table.source.name}: {counts}", err=True)
         except Exception as problem:  # Feast raises it after recording which views are done
             return problem
         return None

@@ -7,12 +7,95 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+from feast.repo_config import RepoConfig
 
-from embfeast.encoding import Encoder
+from embfeast.encoding import EmbeddingCache, Encoder
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.compute import joined_texts
+from embfeast.plugin.compute_engine import engine_config, in_repo
+from embfeast.plugin.labelled import check_labels, keys_of, own_labels, read_labels
+from embfeast.plugin.repository import text_source
 from embfeast.plugin.source import DuckDBSource
 from embfeast.recipe import FittedRecipe, Recipe
+from embfeast.recipe.versions import load_current, save_version
+
+
+def fit_repository(
+    config: RepoConfig,
+    recipe: Recipe,
+    *,
+    source: str | None = None,
+    as_of: datetime | None = None,
+    labels: Path | None = None,
+    keep_clusters: bool = False,
+    progress: Callable[[int, int], Any] | None = None,
+) -> FittedRecipe:
+    """Fit a recipe on a feature repository's texts, save it, and make it current.
+
+    Parameters
+    ----------
+    config : RepoConfig
+        Of the repository; its `batch_engine` says where recipes and embeddings are kept.
+    recipe : Recipe
+    source : str, optional
+        Name of the text source; the repository's only one by default.
+    as_of : datetime, optional
+        As in `fit_on_source`.
+    labels : Path, optional
+        A file of labels (see `embfeast.plugin.labelled.read_labels`). Without it the source's own
+        `label_column` is read where the recipe selects by labels, and nothing where it does not.
+    keep_clusters : bool, default False
+        Clusters of the current recipe that are still there keep their numbers.
+    progress : callable, optional
+        Called with the texts encoded so far, and with how many there are at most.
+
+    Returns
+    -------
+    FittedRecipe
+
+    Raises
+    ------
+    EmbfeastError
+        There is no such source, it names no keys, or the fit fails: the message says why.
+    """
+    repo = Path(config.repo_path or Path.cwd())
+    texts = text_source(repo, source)
+    keys = keys_of(texts)
+    known = read_labels(labels, keys) if labels is not None else None
+    if known is None and recipe.needs_labels:
+        known = own_labels(texts, repo)
+    recipes = in_repo(config, engine_config(config).recipes)
+    rows = texts.count(repo, end=as_of)
+    fitted = fit_on_source(
+        recipe,
+        texts,
+        repo,
+        keys,
+        as_of=as_of,
+        labels=known,
+        previous=load_current(recipes) if keep_clusters else None,
+        encoder=caching_encoder(config, recipe.settings.model),
+        progress=progress and _counting(progress, min(rows, recipe.settings.fit_rows)),
+    )
+    save_version(recipes, fitted)
+    return fitted
+
+
+def caching_encoder(config: RepoConfig, model: str) -> Encoder:
+    """Return an encoder that keeps embeddings where the repository's engine keeps them."""
+    folder = engine_config(config).cache
+    return Encoder(model, cache=EmbeddingCache(in_repo(config, folder)) if folder else None)
+
+
+def _counting(progress: Callable[[int, int], Any], most: int) -> Callable[[int], Any]:
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, most)
+
+    return advance
 
 
 def fit_on_source(
@@ -89,14 +172,12 @@ def fit_on_source(
 
 def _labels_of(rows: pa.Table, labels: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Return the label of each text's key, and when it was known."""
-    needed = [*keys, "label"]
-    if lacking := [name for name in needed if name not in labels]:
-        raise EmbfeastError(f"labels lack {', '.join(lacking)}; they have {', '.join(labels)}")
-    if twice := int(labels.duplicated(list(keys)).sum()):
-        raise EmbfeastError(f"labels have {twice} keys twice; keep one label a key")
-    wanted = [*needed, *(["known_at"] if "known_at" in labels else [])]
-    texts = rows.select(list(keys)).to_pandas()
-    return texts.merge(labels[wanted], on=list(keys), how="left", sort=False)
+    check_labels(labels, keys)
+    wanted = [*keys, "label", *(["known_at"] if "known_at" in labels else [])]
+    # Keys meet as text: a file's reader may take a number for what the table keeps as text.
+    as_text = dict.fromkeys(keys, str)
+    texts = rows.select(list(keys)).to_pandas().astype(as_text)
+    return texts.merge(labels[wanted].astype(as_text), on=list(keys), how="left", sort=False)
 
 
 def _before(as_of: datetime | None) -> str:

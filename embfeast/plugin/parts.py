@@ -96,6 +96,17 @@ def _replaced_by(part: Path) -> list[str]:
     return names
 
 
+def check_part(part: Path) -> None:
+    """Read a part's footer, which a part that was cut short has not.
+
+    Raises
+    ------
+    EmbfeastError
+        It cannot be read.
+    """
+    _read_schema(part)
+
+
 def is_readable(part: Path) -> bool:
     """Tell whether every row group of a part can be read."""
     try:

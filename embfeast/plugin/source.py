@@ -5,7 +5,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -204,8 +204,7 @@ class DuckDBSource(DataSource):
 
     def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[tuple[str, str]]:
         """Return the columns and their DuckDB types."""
-        with self._open(config.repo_path) as connection:
-            return self._types(connection).items()
+        return self.column_types(config.repo_path).items()
 
     @staticmethod
     def source_datatype_to_feast_value_type() -> Callable[[str], ValueType]:
@@ -272,6 +271,20 @@ class DuckDBSource(DataSource):
         with self._open(repo) as connection:
             sql = f"SELECT count(*) FROM {self.get_table_query_string()} WHERE {where}"  # noqa: S608
             return int(self._run(connection, sql, values).fetchone()[0])
+
+    def column_types(self, repo: Path | str | None) -> dict[str, str]:
+        """Return the columns and their DuckDB types."""
+        with self._open(repo) as connection:
+            return self._types(connection)
+
+    def period(self, repo: Path | str | None) -> tuple[datetime, datetime] | None:
+        """Return the first and the last event time (UTC), or None where there are no rows."""
+        event = f"CAST({quote(self.timestamp_field)} AS {MOMENT})"
+        sql = f"SELECT min({event}), max({event}) FROM {self.get_table_query_string()}"  # noqa: S608
+        with self._open(repo) as connection:
+            self._check_types(self._types(connection))
+            first, last = self._run(connection, sql).fetchone()
+        return None if first is None else (first.astimezone(UTC), last.astimezone(UTC))
 
     def check(self, repo: Path | str | None, keys: Sequence[str]) -> None:
         """Refuse rows that no feature row could stand for.

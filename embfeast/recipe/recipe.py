@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from sklearn.utils import get_tags
 
 from embfeast.encoding import Encoder
 from embfeast.errors import EmbfeastError
-from embfeast.recipe.fit import Fit
+from embfeast.recipe.fit import Fit, make_trick
 from embfeast.recipe.fitted import FitRecord, FittedRecipe
 from embfeast.recipe.rows import draw, eligible, iso, known_labels, known_pairs, rows_digest
-from embfeast.recipe.settings import RecipeSettings, parse
+from embfeast.recipe.settings import JOIN, PLAIN, RecipeSettings, parse
 
 
 class Recipe:
@@ -75,6 +76,16 @@ class Recipe:
             entry |= entry.pop("settings", {})
         whole = {"name": self.settings.name, "model": self.settings.model} | given
         return str(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True))
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether a trick selects its features by labels, so that a fit must be given them."""
+        made = (
+            make_trick(entry, self.settings)
+            for entry in self.settings.tricks.values()
+            if entry.trick not in (PLAIN, JOIN)
+        )
+        return any(get_tags(trick).target_tags.required for trick in made)
 
     def fit(
         self,
@@ -148,6 +159,11 @@ class Recipe:
             previous=previous.digest if previous is not None else None,
         )
         return FittedRecipe(self.settings, fitted, record, encoder.digest, encoder)
+
+    def _repr_html_(self) -> str:
+        from embfeast.recipe.display import recipe_html
+
+        return recipe_html(self.settings)
 
     def __repr__(self) -> str:
         return f"Recipe({self.settings.name!r}, tricks={list(self.settings.tricks)})"

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
+from sklearn.utils import get_tags
 
 from embfeast.tricks.moments import axes_of, axes_of_rows, moments
 from embfeast.tricks.rowwise import product
@@ -128,6 +129,13 @@ class FeatureSynthesizer(Trick):
                 self._synthesize(columns), y, self.select, self.n_selected, self.random_state
             )
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.select in ("mutual_information", "l1") or (
+            self.select is not None and self.n_selected == "cv"
+        )
+        return tags
+
     def _check_settings(self, y: Any) -> None:
         check_choice(self, "method", METHODS)
         check_number(self, "max_features", 1)
@@ -140,10 +148,7 @@ class FeatureSynthesizer(Trick):
             check_choice(self, "n_selected", ("a number", "cv"))
         else:
             check_number(self, "n_selected", 1)
-        needs_labels = self.select in ("mutual_information", "l1") or (
-            self.select is not None and self.n_selected == "cv"
-        )
-        if needs_labels and y is None:
+        if y is None and get_tags(self).target_tags.required:
             raise ValueError(
                 f"FeatureSynthesizer: select={self.select!r} with n_selected={self.n_selected!r} "
                 "requires y to be passed, but the target y is None: give labels, or "

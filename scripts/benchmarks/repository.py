@@ -1,17 +1,15 @@
 """A feature repository of its own for a benchmark: fitted and applied, nothing materialized."""
 
 import shutil
-from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
-from feast import FeatureStore
 
 from benchmarks.texts import texts
 from feast_command import feast
 from fit import fit
 from ingest import ingest
-from materialize import period
+from materialize import materialize
 
 SAMPLE = Path(__file__).parents[2] / "feature_repo"
 
@@ -45,5 +43,4 @@ def fresh_copy(template: Path, folder: Path, *, cache: bool = False) -> Path:
 
 def materialize_all(repo: Path) -> None:
     """Materialize the whole period of the texts, in this process."""
-    start, end = map(datetime.fromisoformat, period(repo))
-    FeatureStore(repo_path=str(repo)).materialize(start, end)
+    materialize(repo)

@@ -92,7 +92,7 @@ def test_a_refit_is_seen_by_plan_and_apply_and_must_be_applied_first(shell):
         (["fit.py", "--as-of", "soon"], "no ISO 8601 time"),
         (["fit.py", "--recipe", "none.yaml"], "none.yaml cannot be read"),
         (["train.py", "--label", "mood"], "labels have no column 'mood'"),
-        (["lookup.py", "--ticket", "99999"], "has no features online"),
+        (["lookup.py", "--ticket", "99999"], "has no features in the online store"),
         (["lookup.py"], "give either --ticket or --text"),
         (["make_sample.py", "--rows", "-5"], "must be at least 1"),
     ],

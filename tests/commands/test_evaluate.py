@@ -1,0 +1,62 @@
+import json
+
+import pytest
+
+from embfeast import Recipe
+from tests.commands.conftest import fails, review, run, write
+
+QUICK = ["--folds", "2"]
+
+
+@pytest.fixture
+def many(repo):
+    write(repo, [review(i, 1 + i % 28) for i in range(100, 160)])
+    return repo
+
+
+@pytest.mark.slow
+def test_the_tables_own_label_is_predicted_in_order_of_time(many):
+    said = run("evaluate", "--repo", many, *QUICK).stdout
+    assert "75 texts (1 left out for want of text or label)" in said
+    assert "folds by time" in said
+    assert "| linear | raw + cluster |" in said
+
+
+def test_json_is_all_that_is_printed(many):
+    found = json.loads(
+        run("evaluate", "--repo", many, *QUICK, "--only", "reduced", "--json").stdout
+    )
+    assert [row["features"] for row in found["rows"]] == ["raw", "reduced"]
+    assert {"low", "high", "verdict"} <= set(found["rows"][1])
+
+
+def test_labels_may_come_from_a_file_or_another_column(many, tmp_path):
+    rows = [f"north,{i},{'cold' if i % 4 else 'warm'}" for i in range(100, 160)]
+    (tmp_path / "labels.csv").write_text("\n".join(["shop,number,label", *rows]))
+    file = ["--labels", tmp_path / "labels.csv", "--only", "reduced"]
+    assert "60 texts" in run("evaluate", "--repo", many, *QUICK, *file).stdout
+    column = ["--label", "shop", "--split", "stratified", "--only", "reduced"]
+    assert "folds by stratified" in run("evaluate", "--repo", many, *QUICK, *column).stdout
+
+
+def test_a_chosen_recipe_is_written_where_it_can_be_fitted(many, tmp_path):
+    out = tmp_path / "chosen.yaml"
+    choice = ["--choose", "--max-width", "4", "--tolerance", "1", "--out", out, "--json"]
+    found = json.loads(run("evaluate", "--repo", many, *QUICK, *choice).stdout)
+    assert found["chosen"]["recipe"] == out.read_text()
+    assert "features" in Recipe.from_yaml(out).settings.tricks
+    run("fit", "--repo", many, "--recipe", out)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--label", "mood"], "no label column 'mood'; it has shop"),
+        (["--label", "stars", "--labels", "labels.csv"], "give either --label"),
+        (["--out", "chosen.yaml"], "belong to --choose"),
+        (["--model", "magic"], "magic"),
+        (["--split", "luck"], "choose from time, stratified"),
+    ],
+)
+def test_a_mistake_is_said(repo, options, message):
+    assert message in fails("evaluate", "--repo", repo, *QUICK, *options)

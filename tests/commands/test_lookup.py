@@ -1,0 +1,50 @@
+import json
+
+import pytest
+
+from tests.commands.conftest import fails, run
+
+KEY = ["--key", "shop=north", "--key", "number=3"]
+
+
+@pytest.fixture
+def stored(applied):
+    run("materialize", "--repo", applied)
+    return applied
+
+
+def test_a_stored_text_and_the_same_text_in_a_request_have_the_same_features(stored):
+    kept = json.loads(run("lookup", "--repo", stored, *KEY, "--json").stdout)
+    text = ["--text", "The bill was wrong, said guest 3"]
+    made = json.loads(run("lookup", "--repo", stored, *text, "--json").stdout)
+    features = {"reduced", "cluster", "distance_00", "distance_01"}
+    assert features <= set(kept)
+    assert {name: kept[name] for name in features} == {name: made[name] for name in features}
+    assert kept["embfeast_status"] == made["embfeast_status"] == "current"
+
+
+def test_of_several_services_the_one_with_most_views_is_asked_unless_one_is_named(stored):
+    assert "reduced: [" in run("lookup", "--repo", stored, *KEY).stdout
+    said = run("lookup", "--repo", stored, *KEY, "--service", "one").stdout
+    assert "cluster: " in said
+    assert "reduced" not in said
+    assert said.strip().endswith("embfeast_status: current")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "give either --key name=value or --text"),
+        ([*KEY, "--text", "both"], "give either --key name=value or --text"),
+        (["--key", "number"], "give name=value once a key"),
+        (["--key", "number=1", "--key", "number=2"], "give name=value once a key"),
+        (["--key", "number=1"], "no feature service takes number: asked needs text; one needs"),
+        (["--key", "shop=north", "--key", "number=x"], "key number is a whole number, got 'x'"),
+        (["--key", "shop=north", "--key", "number=99"], "has no features in the online store"),
+        (["--text", "  "], "is missing or blank"),
+        ([*KEY, "--service", "two"], "no feature service 'two'; there are"),
+        ([*KEY, "--service", "asked"], "asked needs text"),
+    ],
+)
+def test_a_mistake_is_said(stored, options, message):
+    assert message in fails("lookup", "--repo", stored, *options)
