@@ -133,9 +133,10 @@ def _say_what_was_seen(table: Any, roles: Any, counted: Any, sample: Any) -> Non
     written = ", ".join(f"{script} {share:.0%}" for script, share in scripts(sample.texts).items())
     console.print(
         f"{counted.rows:,} rows, {counted.keys:,} keys, from {counted.first:%Y-%m-%d} to "
-        f"{counted.last:%Y-%m-%d}. Of {sample.rows:,} drawn from the first {counted.before:,}: {sample.blank:,} blank, "
-        f"{sample.repeated:,} repeated, half over {lengths[len(lengths) // 2]:,} characters, "
-        f"the longest {lengths[-1]:,}; written in {written or 'no letters'}.",
+        f"{counted.last:%Y-%m-%d}. Of {sample.rows:,} drawn from the first {counted.before:,}: "
+        f"{sample.blank:,} blank, {sample.repeated:,} repeated, half over "
+        f"{lengths[len(lengths) // 2]:,} characters, the longest {lengths[-1]:,}; written in "
+        f"{written or 'no letters'}.",
         soft_wrap=True,
     )
     for note in roles.notes:

@@ -78,9 +78,15 @@ def python_literal(text: str) -> str:
     >>> print(python_literal("body"), python_literal('say "x"'), python_literal("it's"))
     "body" 'say "x"' "it's"
     """
-    if "\n" in text and '"""' not in text and "\\" not in text and not text.endswith('"'):
+    lines = text.splitlines()
+    if len(lines) > 1 and _plain(text):
         return f'"""\n{text.strip()}\n"""'
-    said = repr(text)
-    if said[0] == "'" and '"' not in said:
-        return f'"{said[1:-1]}"'
-    return said
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    escaped = (repr(letter)[1:-1] for letter in text)
+    return quote + "".join(escaped).replace(quote, f"\\{quote}") + quote
+
+
+def _plain(text: str) -> bool:
+    """Tell whether a text can stand between triple quotes as it is."""
+    readable = all(letter.isprintable() or letter == "\n" for letter in text)
+    return readable and "\\" not in text and '"""' not in text and not text.endswith('"')

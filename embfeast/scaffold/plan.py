@@ -1,5 +1,6 @@
 """All that is known before a repository is written, and the values that its templates name."""
 
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,11 @@ class Plan:
     def commands(self, repo: str) -> list[str]:
         """Return the commands that come next, for a repository seen from where they are typed."""
         here = repo == "."
+        repo = shlex.quote(repo)
         option = "" if here else f" --repo {repo}"
         as_of = f" --as-of {self.as_of}" if self.survey.needs_as_of else ""
-        keys = " ".join(f"--key {name}={value}" for name, value in self.survey.example.items())
+        pairs = (f"{name}={value}" for name, value in self.survey.example.items())
+        keys = " ".join(f"--key {shlex.quote(pair)}" for pair in pairs)
         made = [
             f"embfeast fit{option}{as_of}",
             "feast apply" if here else f"feast -c {repo} apply",

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from embfeast.encoding import DEFAULT_MODEL, Encoder
 from embfeast.encoding.model import resolve
+from embfeast.errors import EmbfeastError
 from embfeast.scaffold.anchors import concepts
+from embfeast.scaffold.survey import LEAST_TEXTS
 from embfeast.scaffold.writing import scripts
 from embfeast.tricks import AnchorSimilarity, EmbeddingReducer, Whitener
 from embfeast.tricks.clustering import best_count, count_curves
@@ -112,6 +114,11 @@ def propose(
     -------
     Proposal
 
+    Raises
+    ------
+    EmbfeastError
+        The texts give hardly any different vectors.
+
     Examples
     --------
     >>> topics = ["the invoice", "a parcel", "my password", "the refund", "an export"]
@@ -128,7 +135,15 @@ def propose(
         progress("encoding a sample", seen / len(texts))
 
     vectors = encoder.encode(texts, progress=encoded)
-    made = _Proposing(list(texts), vectors, encoder, progress)
+    _, first = np.unique(vectors, axis=0, return_index=True)
+    if len(first) < LEAST_TEXTS:
+        raise EmbfeastError(
+            f"{len(texts):,} distinct texts give {len(first)} vectors, since they begin alike; "
+            f"features need {LEAST_TEXTS}: name another column with --text, or leave the common "
+            "beginning out by a query"
+        )
+    kept = np.sort(first)
+    made = _Proposing([texts[i] for i in kept], vectors[kept], encoder, progress)
     return made.run(label, labels, pairs)
 
 

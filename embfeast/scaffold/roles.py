@@ -100,6 +100,8 @@ class _Search:
         text = self._text()
         if self.given.created:
             self._check_time(self.given.created)
+        for name in filter(None, (time, self.given.created)):
+            self._say_zone(self.table.columns[name])
         key = self._key(time)
         self._say_possible_labels()
         return Roles(
@@ -146,6 +148,12 @@ class _Search:
                 f"{self.table.name}: column {name!r} is {column.kind}, not a timestamp or date; "
                 f"{self._as_time(column)}"
             )
+
+    def _say_zone(self, column: Column) -> None:
+        if column.kind == "DATE":
+            self.notes.append(f"{column.name} has no time of day: taken as midnight UTC")
+        elif "TIME ZONE" not in column.kind:
+            self.notes.append(f"{column.name} has no time zone: taken as UTC")
 
     def _no_time(self) -> str:
         for column in self._free():
@@ -228,7 +236,9 @@ class _Search:
         for column in sorted(alone, key=_sounds_like_key, reverse=True):
             if self.table.duplicate([column.name]) is None:
                 return self._take([column.name], _key_note(column))
-        named = sorted((c for c in found if _sounds_like_key(c)), key=_sounds_like_key)[::-1]
+        named = sorted(
+            (c for c in found if _sounds_like_key(c)), key=_sounds_like_key, reverse=True
+        )
         for column in named:
             if self.table.duplicate([column.name, time]) is None:
                 return self._take([column.name], f"key: {column.name}, with revisions by {time}")

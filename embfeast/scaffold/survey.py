@@ -84,14 +84,16 @@ def survey(table: TextTable, roles: Roles) -> Survey:
         that leaves them out.
     """
     _refuse_nulls(table, roles)
-    _refuse_duplicates(table, roles)
     time = f"CAST({quote(str(roles.time))} AS {MOMENT})"
     known = _known(roles)
     keys = ", ".join(map(quote, roles.key))
+    share = (int(SHARE * (table.rows - 1)) + 0.5) / table.rows  # the very row that a fit takes
     first, last, cutoff, known_last, key_count = table.ask(
-        f"SELECT min({time}), max({time}), quantile_disc({time}, {SHARE}), max({known}), "  # noqa: S608
+        f"SELECT min({time}), max({time}), quantile_disc({time}, {share}), max({known}), "  # noqa: S608
         f"count(DISTINCT ({keys})) FROM {table.relation}"
     )[0]
+    if key_count < table.rows:
+        _refuse_duplicates(table, roles)
     before = f"{known} < $as_of"
     count = f"SELECT count(*) FROM {table.relation} WHERE {before}"  # noqa: S608
     read = table.ask(count, {"as_of": cutoff})[0][0]

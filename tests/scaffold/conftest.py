@@ -44,7 +44,8 @@ class Shell:
             check=False,
         )
         said = ran.stdout + ran.stderr
-        assert ran.returncode == code, said
+        if ran.returncode != code:
+            raise AssertionError(said)
         assert "Traceback" not in said, said
         return said
 

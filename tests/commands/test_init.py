@@ -1,0 +1,244 @@
+"""`embfeast init` on what it may be pointed at; round trips are in tests/scaffold."""
+
+import json
+import re
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from embfeast.cli import app
+from embfeast.errors import EmbfeastError
+from tests.scaffold.conftest import note
+
+COLUMNS = "visit_id BIGINT, note VARCHAR, seen TIMESTAMPTZ"
+START = datetime.fromisoformat("2026-03-01T08:00:00+00:00")
+
+
+def rows(count=40):
+    return [(i, note(i), START + timedelta(hours=i)) for i in range(count)]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(made, columns=COLUMNS, table="visits", path="visits.duckdb"):
+    with duckdb.connect(path) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"CREATE TABLE {table} ({columns})")
+        if made:
+            connection.executemany(
+                f"INSERT INTO {table} VALUES ({', '.join('?' * len(made[0]))})", made
+            )
+
+
+def init(*words):
+    ran = CliRunner().invoke(app, ["init", *map(str, words)], catch_exceptions=True)
+    if isinstance(ran.exception, EmbfeastError):
+        return f"error: {ran.exception}"
+    if ran.exception is not None:
+        raise ran.exception
+    return ran.stdout
+
+
+def test_what_was_seen_and_why_is_said_and_nothing_is_asked(folder):
+    write(rows())
+    said = init("repo", "--database", "visits.duckdb")
+    for part in ("40 rows, 40 keys", "written in latin 100%", "unique in every row", "next:"):
+        assert part in said
+    assert "embfeast lookup --repo repo --key visit_id=39" in said
+
+
+def test_each_setting_of_the_recipe_carries_its_figure(folder):
+    write(rows())
+    init("repo", "--database", "visits.duckdb", "--yes")
+    text = Path("repo/recipe.yaml").read_text()
+    assert "% of the variance of 31 texts" in text
+    assert "silhouette" in text
+    assert "# Left out: feature_synthesizer" in text
+    assert list(yaml.safe_load(text)["tricks"])[:2] == ["embedding", "similarity"]
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_json_says_all_of_it_and_nothing_else(folder):
+    write(rows())
+    found = json.loads(init("repo", "--database", "visits.duckdb", "--json"))
+    assert found["roles"]["key"] == ["visit_id"]
+    assert found["next"][1] == "feast -c repo apply"
+    assert all(Path(file).exists() for file in found["files"])
+
+
+def test_only_texts_before_the_cutoff_are_looked_at(folder):
+    late = [(100 + i, f"Later matter {i}", START + timedelta(days=90)) for i in range(8)]
+    write(rows() + late)
+    found = json.loads(init("repo", "--database", "visits.duckdb", "--json"))
+    assert found["sample"]["rows"] == found["survey"]["before"] == 37
+
+
+def test_rows_of_one_moment_get_a_cutoff_after_it(folder):
+    write([(i, text, START) for i, text, _ in rows()])
+    said = init("repo", "--database", "visits.duckdb")
+    assert "embfeast fit --repo repo --as-of 2026-03-01T08:00:01Z" in said
+
+
+def test_a_model_for_english_is_named_where_texts_are_in_another_script(folder):
+    write([(i, f"Кухня номер {i} была чистой", moment) for i, _, moment in rows()])
+    said = init("repo", "--database", "visits.duckdb")
+    assert "100% cyrillic: the model all-MiniLM-L6-v2 reads English" in said
+
+
+def test_long_texts_are_read_whole(folder):
+    write(
+        [
+            (i, f"Visit {i}: {note(i)} " + "the kitchen was clean and " * 80, moment)
+            for i, _, moment in rows()
+        ]
+    )
+    said = init("repo", "--database", "visits.duckdb")
+    assert "longer than the model's window of 256 word pieces" in said
+    tricks = yaml.safe_load(Path("repo/recipe.yaml").read_text())["tricks"]
+    assert tricks["pooled"]["long_texts"] == "windows"
+
+
+def test_texts_of_several_topics_are_pooled_by_sentence(folder):
+    topics = ["The parcel is late.", "My cat is ill.", "Add dark mode!", "Rain is falling.",
+              "Pay the tax.", "Football starts at six.", "The oven is hot."]  # fmt: skip
+    made = [
+        (i, " ".join(topics[(i + 2 * j + i // 7) % 7] for j in range(4)) + f" {i}", moment)
+        for i, _, moment in rows()
+    ]
+    write(made)
+    init("repo", "--database", "visits.duckdb")
+    tricks = yaml.safe_load(Path("repo/recipe.yaml").read_text())["tricks"]
+    assert tricks["pooled"]["long_texts"] == "sentences"
+
+
+# Nothing below gets as far as a repository.
+
+BAD = {
+    "an empty table": ([], COLUMNS, [], "is empty"),
+    "one row": (rows(1), COLUMNS, [], "distinct texts in note"),
+    "one text again and again": (
+        [(i, "the same", moment) for i, _, moment in rows()],
+        COLUMNS,
+        ["--text", "note"],
+        "has 1 distinct texts",
+    ),
+    "blank texts alone": (
+        [(i, "  ", moment) for i, _, moment in rows()],
+        COLUMNS,
+        ["--text", "note"],
+        "holds no text in any row",
+    ),
+    "numbers for texts": (
+        [(i, str(i), moment) for i, _, moment in rows()],
+        COLUMNS,
+        ["--text", "note"],
+        "holds numbers",
+    ),
+    "a missing column": (rows(), COLUMNS, ["--text", "notes"], "did you mean 'note'"),
+    "no time": ([r[:2] for r in rows()], "visit_id BIGINT, note VARCHAR", [], "--time 2026-01-01"),
+    "no key": (
+        [(r[1], date(2026, 1, 1)) for r in rows()],
+        "note VARCHAR, day DATE",
+        [],
+        "name the key with --key",
+    ),
+    "null keys": (
+        [*rows(), (None, "x", START)],
+        COLUMNS,
+        ["--key", "visit_id"],
+        "1 of 41 rows have no 'visit_id'.*--query '.*IS NOT NULL'",
+    ),
+    "null times": ([*rows(), (99, "x", None)], COLUMNS, [], "1 of 41 rows have no 'seen'"),
+    "two rows of one key and time": (
+        [*rows(), rows(1)[0]],
+        COLUMNS,
+        ["--key", "visit_id"],
+        r"2 rows have the same key and time \(visit_id=0, seen=2026-03-01.*--query '.*DISTINCT ON",
+    ),
+    "a missing table": (rows(), COLUMNS, ["--table", "visit"], "did you mean 'visits'"),
+    "a query that fails": (rows(), COLUMNS, ["--query", "SELECT x FROM visits"], "query: .*x"),
+    "table and query": (rows(), COLUMNS, ["--query", "SELECT 1", "--table", "t"], "either"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_ends_in_advice_and_writes_nothing(folder, case):
+    made, columns, options, message = BAD[case]
+    write(made, columns)
+    said = init("repo", "--database", "visits.duckdb", "--yes", *options)
+    assert said.startswith("error: ")
+    assert re.search(message, said, re.DOTALL), said
+    assert not Path("repo").exists()
+    assert not list(folder.glob(".embfeast_*"))
+
+
+def test_advice_for_null_keys_works_as_typed(folder):
+    write([*rows(), (None, "x", START)])
+    said = init("repo", "--database", "visits.duckdb", "--key", "visit_id")
+    query = said.split("--query '")[1].rstrip("'")
+    init("repo", "--database", "visits.duckdb", "--query", query, "--key", "visit_id")
+    assert "IS NOT NULL" in Path("repo/sources.py").read_text()
+
+
+def test_a_database_open_for_writing_is_said(folder):
+    write(rows())
+    with duckdb.connect("visits.duckdb"):
+        assert "open for writing" in init("repo", "--database", "visits.duckdb")
+
+
+def test_files_and_databases_that_are_none_are_said(folder):
+    assert "does not exist" in init("repo", "--database", "none.duckdb")
+    Path("notes.txt").write_text("x")
+    assert "not a DuckDB database" in init("repo", "--database", "notes.txt")
+    assert "unknown kind of file" in init("repo", "--file", "notes.txt")
+    assert "--database D.duckdb or --file F.csv" in init("repo")
+    Path("a.csv").write_text("x\n1\n")
+    assert "give it by --file" in init("repo", "--database", "a.csv")
+
+
+def test_a_file_is_loaded_into_the_repository(folder):
+    lines = [f"{i},{text},{moment:%Y-%m-%dT%H:%M}" for i, text, moment in rows()]
+    Path("Visits 2026.csv").write_text("\n".join(["visit,note,seen", *lines]))
+    said = init("repo", "--file", "Visits 2026.csv", "--yes")
+    assert "key: visit, unique" in said
+    assert Path("repo/data/visits_2026.duckdb").is_file()
+    assert not list(folder.glob(".embfeast_*"))
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(folder):
+    write(rows())
+    Path("repo").mkdir()
+    Path("repo/thesis.txt").write_text("mine")
+    assert "is not empty" in init("repo", "--database", "visits.duckdb")
+    assert [path.name for path in Path("repo").iterdir()] == ["thesis.txt"]
+
+
+def test_an_existing_repository_keeps_every_file_and_is_told_what_to_change(folder):
+    write(rows())
+    repo = Path("repo")
+    repo.mkdir()
+    own = "project: shop\nregistry: data/registry.db\nonline_store:\n  type: redis\n"
+    (repo / "feature_store.yaml").write_text(own)
+    (repo / "entities.py").write_text("# mine\n")
+    said = init("repo", "--database", "visits.duckdb", "--yes")
+    assert (repo / "feature_store.yaml").read_text() == own
+    assert (repo / "entities.py").read_text() == "# mine\n"
+    assert "from embfeast_entities import visit" in (repo / "embfeast_views.py").read_text()
+    assert "    provider: embfeast.plugin.EmbeddingProvider" in said
+    merged = yaml.safe_load((repo / "feature_store.embfeast.yaml").read_text())
+    assert merged["online_store"] == {"type": "redis"}
+    assert merged["registry"]["path"] == "data/registry.db"
+    assert "are never overwritten" in init("repo", "--database", "visits.duckdb", "--yes")
+
+
+def test_long_texts_that_begin_alike_are_said(folder):
+    write([(i, "the kitchen was clean and " * 80 + str(i), moment) for i, _, moment in rows()])
+    assert "since they begin alike" in init("repo", "--database", "visits.duckdb")

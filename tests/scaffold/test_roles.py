@@ -1,0 +1,152 @@
+from dataclasses import replace
+from datetime import date, datetime
+
+import duckdb
+import pytest
+
+from embfeast import EmbfeastError
+from embfeast.scaffold.roles import Roles, find_roles
+from embfeast.scaffold.table import TextTable
+from tests.scaffold.conftest import note
+
+NOW = datetime(2026, 1, 1)
+
+
+@pytest.fixture
+def table():
+    connection = duckdb.connect()
+
+    def make(columns, rows):
+        connection.execute(f"CREATE OR REPLACE TABLE t ({columns})")
+        connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(rows[0]))})", rows)
+        return TextTable(connection, "table 't'", '"t"')
+
+    yield make
+    connection.close()
+
+
+def rows(*columns, count=40):
+    return [tuple(column(i) for column in columns) for i in range(count)]
+
+
+def moment(i):
+    return datetime(2026, 1, 1 + i % 28, i // 28)
+
+
+def test_the_longest_text_the_unique_id_and_the_only_time_are_taken_and_said(table):
+    made = table(
+        "title VARCHAR, body VARCHAR, code VARCHAR, stars INT, said_on TIMESTAMP",
+        rows(lambda i: note(i)[:20], note, lambda i: f"c{i}", lambda i: i % 5, moment),
+    )
+    found = find_roles(made, Roles())
+    assert (found.text, found.key, found.time) == (("body",), ("code",), "said_on")
+    said = " / ".join(found.notes)
+    for part in ("longest", "title may be text", "unique", "only time", "--label: stars", "as UTC"):
+        assert part in said
+
+
+def test_an_id_that_comes_again_at_other_times_is_a_key_with_revisions(table):
+    made = table("post_id INT, body VARCHAR, at_ TIMESTAMP", rows(lambda i: i % 20, note, moment))
+    found = find_roles(made, Roles())
+    assert found.key == ("post_id",)
+    assert "revisions" in " ".join(found.notes)
+
+
+def test_two_ids_that_are_unique_together_are_a_composite_key(table):
+    made = table(
+        "shop_id INT, order_id INT, body VARCHAR, day DATE",
+        rows(lambda i: i % 4, lambda i: i // 4, note, lambda i: date(2026, 1, 1)),
+    )
+    assert find_roles(made, Roles()).key == ("shop_id", "order_id")
+
+
+def test_of_several_times_one_that_says_when_it_changed_is_not_taken(table):
+    made = table(
+        "id INT, body VARCHAR, loaded_at TIMESTAMP, posted TIMESTAMP",
+        rows(lambda i: i, note, lambda i: NOW, moment),
+    )
+    found = find_roles(made, Roles())
+    assert found.time == "posted"
+    assert "--created loaded_at" in " ".join(found.notes)
+
+
+def test_a_person_is_asked_only_where_two_columns_are_as_likely(table):
+    asked = []
+
+    def choose(question, columns):
+        asked.append(list(columns))
+        return columns[-1]
+
+    made = table(
+        "id INT, question VARCHAR, answer VARCHAR, posted TIMESTAMP",
+        rows(lambda i: i, note, lambda i: note(i + 50), moment),
+    )
+    assert find_roles(made, Roles(), choose).text == (asked[0][-1],)
+    assert len(asked) == 1
+    find_roles(made, Roles(text=("answer",)), choose)
+    assert len(asked) == 1
+
+
+GOOD = "id INT, body VARCHAR, posted TIMESTAMP, size DOUBLE, epoch BIGINT, nr VARCHAR"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"text": ("bodi",)}, r"no column 'bodi' \(did you mean 'body'\?\)"),
+        ({"label": "starz"}, "no column 'starz'"),
+        ({"text": ("id",)}, "'id' is INTEGER, not text"),
+        ({"text": ("nr",)}, "holds numbers"),
+        ({"time": "body"}, r"not a timestamp or date; turn it into one: --query '.*CAST\("),
+        ({"time": "epoch"}, r"to_timestamp\("),
+        ({"key": ("size",)}, r"key 'size' is DOUBLE; .*CAST\("),
+        ({"pairs": "nr"}, "cannot name another text"),
+        ({"pairs": "x", "key": ("id", "nr")}, "--pairs needs texts with one key column"),
+    ],
+)
+def test_what_is_wrong_with_a_given_column_is_said_with_what_to_type(table, given, message):
+    made = table(
+        GOOD,
+        rows(lambda i: i, note, moment, lambda i: i / 7, lambda i: i, str),
+    )
+    with pytest.raises(EmbfeastError, match=message):
+        find_roles(made, replace(Roles(), **given))
+
+
+@pytest.mark.parametrize(
+    ("columns", "made", "message"),
+    [
+        ("id INT, body VARCHAR", (int, note), "no time column.*--time 2026-01-01"),
+        ("id INT, body VARCHAR, w VARCHAR", (int, note, lambda i: "2026-01-01"), "'w' holds times"),
+        ("id INT, w DATE", (int, lambda i: date(2026, 1, 1)), "no column looks like text.*w .DATE"),
+        (
+            "body VARCHAR, w DATE",
+            (note, lambda i: date(2026, 1, 1)),
+            "no column tells one text from another.*--key text_id",
+        ),
+    ],
+)
+def test_what_cannot_be_found_ends_in_advice(table, columns, made, message):
+    with pytest.raises(EmbfeastError, match=message):
+        find_roles(table(columns, rows(*made)), Roles())
+
+
+def test_the_advised_query_runs(table):
+    made = table(
+        "id INT, body VARCHAR, epoch BIGINT", rows(lambda i: i, note, lambda i: 1_700_000_000 + i)
+    )
+    with pytest.raises(EmbfeastError) as said:
+        find_roles(made, Roles(time="epoch"))
+    query = str(said.value).split("--query '")[1].rstrip("'")
+    again = TextTable(made.connection, "query", f"({query})")
+    assert find_roles(again, Roles(time="epoch")).time == "epoch"
+
+
+def test_a_pair_key_gets_a_name_that_ends_in_the_key(table):
+    made = table(
+        "id INT, body VARCHAR, posted TIMESTAMP, twin INT",
+        rows(lambda i: i, note, moment, lambda i: i),
+    )
+    found = find_roles(made, Roles(pairs="twin"))
+    assert found.pairs == "other_id"
+    assert "rename twin to other_id" in " ".join(found.notes)

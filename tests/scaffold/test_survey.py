@@ -1,0 +1,77 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from embfeast.plugin import DuckDBSource
+from embfeast.plugin.fitting import fit_on_source
+from embfeast.recipe import Recipe
+from embfeast.scaffold.roles import Roles, find_roles
+from embfeast.scaffold.survey import draw, survey
+from embfeast.scaffold.table import open_table
+from tests.scaffold.conftest import note
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+ROLES = Roles(text=("body",), key=("id",), time="written")
+
+
+def write(path: Path, select: str) -> Path:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"CREATE TABLE t AS {select}")
+    return path
+
+
+@pytest.fixture
+def notes(tmp_path, shell):
+    rows = [(i, note(i), START + timedelta(hours=i), START + timedelta(days=i)) for i in range(43)]
+    columns = "id BIGINT, body VARCHAR, written TIMESTAMPTZ, known TIMESTAMPTZ"
+    return shell.table("t", columns, rows)
+
+
+def test_the_proposed_cutoff_is_the_one_that_a_fit_takes(notes, tmp_path):
+    with open_table(notes, "t", None) as table:
+        found = survey(table, ROLES)
+    source = DuckDBSource(
+        name="t", database=str(notes), table="t", text_columns="body", timestamp_field="written"
+    )
+    recipe = Recipe({"tricks": {"embedding": {"trick": "embedding"}}})
+    fitted = fit_on_source(recipe, source, tmp_path, ["id"])
+    assert not found.needs_as_of
+    assert fitted.record.rows == found.before
+    assert datetime.fromisoformat(fitted.record.as_of) == found.as_of
+
+
+def test_rows_that_were_known_late_ask_for_a_later_cutoff(notes):
+    with open_table(notes, "t", None) as table:
+        found = survey(table, Roles(text=("body",), key=("id",), time="written", created="known"))
+    assert found.needs_as_of
+    assert found.before == found.rows == 43
+
+
+def test_the_same_texts_are_drawn_every_time_and_none_after_the_cutoff(notes):
+    with open_table(notes, "t", None) as table:
+        found = survey(table, ROLES)
+        drawn = [draw(table, ROLES, found.as_of, rows=20).texts for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    assert len(drawn[0]) == 20
+    assert set(drawn[0]) <= {note(i) for i in range(found.before)}
+
+
+@pytest.mark.slow
+def test_ten_million_rows_are_surveyed_and_sampled(tmp_path):
+    path = write(
+        tmp_path / "big.duckdb",
+        "SELECT i AS id, 'visit ' || i || ' to the kitchen of shop ' || i % 977 AS body, "
+        "i % 5 AS stars, TIMESTAMPTZ '2026-01-01' + to_seconds(i) AS written "
+        "FROM range(10_000_000) r(i)",
+    )
+    with open_table(path, "t", None) as table:
+        roles = find_roles(table, Roles(label="stars"))
+        found = survey(table, roles)
+        drawn = draw(table, roles, found.as_of)
+    assert (roles.text, roles.key, roles.time) == (("body",), ("id",), "written")
+    assert (found.rows, found.keys, found.before) == (10_000_000, 10_000_000, 7_999_999)
+    assert len(found.labels) == 5
+    assert len(drawn.texts) == 2_000
