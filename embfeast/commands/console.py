@@ -1,6 +1,7 @@
 """What all commands print with: a progress bar for people, nothing where nobody looks."""
 
 import json as jsonlib
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +25,18 @@ def open_store(repo: Path) -> Any:
     EmbfeastError
         The folder is no feature repository.
     """
+    if not (repo / "feature_store.yaml").exists():
+        raise EmbfeastError(f"{repo} has no feature_store.yaml; name the repository with --repo")
     # Feast takes seconds to import, which `--help` need not wait for.
     from feast import FeatureStore
 
-    if not (repo / "feature_store.yaml").exists():
-        raise EmbfeastError(f"{repo} has no feature_store.yaml; name the repository with --repo")
+    logging.getLogger("feast.repo_config").addFilter(_is_no_false_alarm)
     return FeatureStore(repo_path=str(repo))
+
+
+def _is_no_false_alarm(record: logging.LogRecord) -> bool:
+    """Leave out what Feast says of a setting that a registry in a file does need."""
+    return "serve_features_while_materializing" not in record.getMessage()
 
 
 def parse_time(given: str) -> datetime:
