@@ -62,3 +62,20 @@ def test_a_folder_that_is_no_feature_repository_is_said(monkeypatch, tmp_path, c
         main()
     assert stopped.value.code == 1
     assert "feature_store.yaml" in capsys.readouterr().err
+
+
+def test_a_shell_can_be_given_completions():
+    said = CliRunner().invoke(app, ["--show-completion", "bash"], prog_name="embfeast")
+    assert said.exit_code == 0
+    assert "embfeast" in said.output
+
+
+def test_what_is_no_repository_is_said_before_feast_is_imported(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from embfeast.commands.console import open_store\n"
+        "try: open_store(Path(sys.argv[1]))\n"
+        "except ValueError as error: print(error, 'feast' in sys.modules)"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path)]
+    ran = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip().endswith("name the repository with --repo False")

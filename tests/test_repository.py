@@ -59,7 +59,7 @@ FEAST_SIDE = {"plugin", "scaffold", "report"}
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_imports_run_one_way(layer):
-    for path in (ROOT / "embfeast" / layer).glob("*.py"):
+    for path in (ROOT / "embfeast" / layer).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("embfeast."):
                 other = str(node.module).split(".")[1]

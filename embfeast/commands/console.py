@@ -1,6 +1,7 @@
 """What all commands print with: a progress bar for people, nothing where nobody looks."""
 
 import json as jsonlib
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from embfeast.errors import EmbfeastError
 
 RepoOption = Annotated[Path, typer.Option("--repo", "-r", help="The feature repository.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON for machines, and nothing else.")]
@@ -25,7 +28,13 @@ def open_store(repo: Path) -> Any:
     # Feast takes seconds to import, which `--help` need not wait for.
     from embfeast.plugin.servers import open_repository
 
+    logging.getLogger("feast.repo_config").addFilter(_is_no_false_alarm)
     return open_repository(repo)
+
+
+def _is_no_false_alarm(record: logging.LogRecord) -> bool:
+    """Leave out what Feast says of a setting that a registry in a file does need."""
+    return "serve_features_while_materializing" not in record.getMessage()
 
 
 def parse_time(given: str) -> datetime:

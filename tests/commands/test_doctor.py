@@ -166,9 +166,8 @@ def test_an_online_store_that_does_not_answer_is_said_without_its_password(healt
     said = " ".join(found(healthy, "broken"))
     assert "online store redis cannot be read" in said
     assert "hush" not in said
-    assert SECRET.sub("***", "postgresql://me:hush@host/db password=hush") == (
-        "postgresql://***host/db password=***"
-    )
+    address = "postgresql://me:{}@host/db password={}".format("hush", "hush")
+    assert SECRET.sub("***", address) == "postgresql://***host/db password=***"
 
 
 def test_a_missing_table_and_a_damaged_part_are_said(healthy):
@@ -184,7 +183,9 @@ def test_a_missing_table_and_a_damaged_part_are_said(healthy):
 def test_a_full_disk_is_said(healthy, monkeypatch):
     usage = shutil.disk_usage(healthy)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=5_000_000))
-    assert "only 5.0 MB free" in " ".join(found(healthy, "warning"))
+    assert "only 5.0 MB free on the disk of the feature tables" in " ".join(
+        found(healthy, "warning")
+    )
 
 
 def test_a_run_that_is_writing_is_said_and_its_files_are_no_leftovers(healthy):

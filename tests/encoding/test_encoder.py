@@ -1,4 +1,6 @@
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -131,3 +133,15 @@ def test_encoder_travels_to_another_process_without_its_open_model(encoder):
     copy = pickle.loads(pickle.dumps(encoder))
     assert "_backend" not in vars(copy)
     assert np.array_equal(copy.encode(TEXTS), encoder.encode(TEXTS))
+
+
+def test_a_machine_that_has_the_exported_graph_needs_neither_torch_nor_transformers(encoder):
+    expected = encoder.encode(["a cold soup"])  # exports the graph where that was not done yet
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'transformers', 'onnx', 'onnxscript'): sys.modules[name] = None\n"
+        "from embfeast import Encoder\n"
+        "print(Encoder().encode(['a cold soup']).tobytes().hex())"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == expected.tobytes().hex()

@@ -77,5 +77,6 @@ def _disk(subject: Subject) -> Finding | None:
         return None
     free = shutil.disk_usage(folder).free
     if free >= LEAST_FREE:
-        return Finding("stores", "ok", f"{size(free)} free at {folder}")
-    return Finding("stores", "warning", f"only {size(free)} free at {folder}", "make room")
+        return Finding("stores", "ok", f"{size(free)} free on the disk of the feature tables")
+    found = f"only {size(free)} free on the disk of the feature tables ({folder})"
+    return Finding("stores", "warning", found, "make room")
