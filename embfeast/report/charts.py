@@ -65,11 +65,11 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def records(columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> alt.Data:
+def records(columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> alt.InlineData:
     """Return columns of one length as a chart's data."""
     lists = {name: np.asarray(values).tolist() for name, values in columns.items()}
     rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
-    return alt.Data(values=rows)
+    return alt.InlineData(values=rows)
 
 
 def finished(chart: Any, height: int = 260) -> dict[str, Any]:

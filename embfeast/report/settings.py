@@ -2,6 +2,7 @@
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import yaml
 
@@ -14,7 +15,7 @@ PACKAGES = ("embfeast", "feast", "duckdb", "scikit-learn", "onnxruntime", "numpy
 def settings(fitted: FittedRecipe) -> Section:
     """Show what made the features."""
     record = fitted.record
-    facts = [
+    facts: list[list[Any]] = [
         ["digest", fitted.digest],
         ["fitted on texts before", record.as_of or "no cutoff"],
         ["texts read", record.rows],
