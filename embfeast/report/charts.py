@@ -146,7 +146,7 @@ def histograms(
     ).stack(None)
     color, dash = told_apart(list(groups))
     base = alt.Chart(data).encode(x=x, y=y)
-    fill = alt.Fill("group:N", legend=None, scale=alt.Scale(domain=list(groups)))
+    fill = alt.Fill("group:N", title=None, scale=alt.Scale(domain=list(groups)))
     area = base.mark_area(interpolate="step-after", opacity=0.22, tooltip=None).encode(fill=fill)
     line = base.mark_line(interpolate="step-after", tooltip=None)
     line = line.encode(color=color, strokeDash=dash)

@@ -137,7 +137,7 @@ def _mistaken(
                 seen.add(pair)
                 a, b = sample.labels[left[i]], sample.labels[right[i]]
                 rows.append([
-                    round(float(cosine[i]), 2), short(sample.texts[left[i]]),
+                    float(cosine[i]), short(sample.texts[left[i]]),
                     short(sample.texts[right[i]]), a if a == b else f"{a} / {b}",
                 ])  # fmt: skip
     return Table(
