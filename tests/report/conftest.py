@@ -62,10 +62,10 @@ def make_report(repo: Path, out: Path, **wanted) -> Path:
 
 @pytest.fixture(scope="session")
 def whole_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every trick, labels, stored features, and the comparison on the label."""
+    """Every trick, labels, stored features, and the comparison on the label; a sample of it."""
     folder = tmp_path_factory.mktemp("whole")
     repo = make_repository(folder / "repo", messages(48), EVERY_TRICK, label="topic", applied=True)
-    return make_report(repo, folder / "report.html", folds=2)
+    return make_report(repo, folder / "report.html", folds=2, sample=40)
 
 
 @pytest.fixture(scope="session")

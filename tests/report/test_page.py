@@ -163,7 +163,10 @@ def test_screen_readers_find_landmarks_headings_and_a_description_of_each_figure
     assert seen.locator("h1").count() == 1
     figures = seen.locator("figure").count()
     assert seen.locator("figure details table").count() == figures
-    described = "[...document.querySelectorAll('.chart')].map((c) => c.getAttribute('aria-label'))"
+    described = (
+        "[...document.querySelectorAll('.chart')]"
+        ".map((c) => c.closest('[role=img]').getAttribute('aria-label'))"
+    )
     assert all(len(text) > 30 for text in seen.evaluate(described))
     seen.keyboard.press("Tab")
     assert seen.evaluate("document.activeElement.className") == "skip"
