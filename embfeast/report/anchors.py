@@ -111,8 +111,8 @@ def _figure(
         points,
     )
     rows = [
-        [name, *(round(float(v), 3) for v in (values[:, i].min(), q1[i], median[i], q3[i])),
-         round(float(values[:, i].max()), 3)]
+        [name, *(float(v) for v in (values[:, i].min(), q1[i], median[i], q3[i])),
+         float(values[:, i].max())]
         for i, name in enumerate(names)
     ]  # fmt: skip
     return Figure(
@@ -137,8 +137,8 @@ def _texts(sample: Sample, names: list[str], values: np.ndarray, ranked: np.ndar
     for i, name in enumerate(names):
         near, far = ranked[0, i], ranked[-1, i]
         rows.append([
-            name, round(float(values[near, i]), 2), short(sample.texts[near]),
-            round(float(values[far, i]), 2), short(sample.texts[far]),
+            name, float(values[near, i]), short(sample.texts[near]),
+            float(values[far, i]), short(sample.texts[far]),
         ])  # fmt: skip
     return Table(
         "Nearest and farthest text of each concept",

@@ -184,6 +184,7 @@ def _evaluated(
     rows = texts_and_labels(source, repo, labels)
     if len(rows) > wanted.sample:
         rows = rows.sample(wanted.sample, random_state=wanted.seed).sort_index()
+        rows = rows.reset_index(drop=True)
     try:
         return evaluate(
             rows["text"], rows["label"], Recipe(fitted.settings),

@@ -65,11 +65,11 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def records(columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> alt.Data:
+def records(columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> alt.InlineData:
     """Return columns of one length as a chart's data."""
     lists = {name: np.asarray(values).tolist() for name, values in columns.items()}
     rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
-    return alt.Data(values=rows)
+    return alt.InlineData(values=rows)
 
 
 def finished(chart: Any, height: int = 260) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def histograms(
     ).stack(None)
     color, dash = told_apart(list(groups))
     base = alt.Chart(data).encode(x=x, y=y)
-    fill = alt.Fill("group:N", legend=None, scale=alt.Scale(domain=list(groups)))
+    fill = alt.Fill("group:N", title=None, scale=alt.Scale(domain=list(groups)))
     area = base.mark_area(interpolate="step-after", opacity=0.22, tooltip=None).encode(fill=fill)
     line = base.mark_line(interpolate="step-after", tooltip=None)
     line = line.encode(color=color, strokeDash=dash)

@@ -56,7 +56,9 @@ def labels_of(sample: Sample, entry: str) -> NDArray[np.int64]:
     trick = sample.fitted.tricks[entry]
     rows = np.asarray(sample.input_of(entry), dtype=np.float32)
     whole = ClusterFeatures(method=trick.method, outputs=("label",))
-    vars(whole).update({name: value for name, value in vars(trick).items() if name.endswith("_")})
+    for name, value in vars(trick).items():
+        if name.endswith("_"):
+            setattr(whole, name, value)
     return whole.transform(rows)[:, 0].astype(np.int64)
 
 

@@ -97,9 +97,21 @@ def health(findings: Sequence[Finding], tables: Sequence[Stored], why_not: str) 
         ["view", "rows", "null features", "materialized until (UTC)", "MB"],
         [[o.view, o.rows, o.nulls, o.until, round(o.megabytes, 2)] for o in tables],
     )
-    checks = Table(
-        "Checks",
-        ["view", "check", "", "what was found"],
-        [[f.view, f.check, "ok" if f.ok else "breach", f.detail] for f in findings],
-    )
-    return Section(TITLE, prose=said, parts=[stock, checks])
+    parts = [stock, _checks(findings)]
+    if breaches:
+        wrong = [[f.view, f.check, f.detail] for f in breaches]
+        parts.insert(0, Table("Breaches", ["view", "check", "what was found"], wrong))
+    return Section(TITLE, prose=said, parts=parts)
+
+
+def _checks(findings: Sequence[Finding]) -> Table:
+    """Return a row a view and a column a check."""
+    checks = list(dict.fromkeys(finding.check for finding in findings))
+    outcome: dict[str, dict[str, str]] = {}
+    for finding in findings:
+        own = outcome.setdefault(finding.view, dict.fromkeys(checks, "—"))
+        # A check that was made in two ways holds where both do.
+        if own[finding.check] != "breach":
+            own[finding.check] = "ok" if finding.ok else "breach"
+    rows = [[view, *own.values()] for view, own in outcome.items()]
+    return Table("Checks", ["view", *checks], rows)

@@ -8,6 +8,9 @@ from embfeast.report.charts import finished, number, records, word
 from embfeast.report.section import Figure, Section, Table
 
 TITLE = "Which tricks help"
+# Where the outermost sets are this many intervals apart, the axis is stretched around zero.
+WIDE = 3
+TICKS = [-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50]
 VERDICTS = {"helps": 0, "no difference": 7, "harms": 1}
 
 
@@ -71,10 +74,13 @@ def _figure(found: Evaluation) -> Figure:
         number("score", found.measure, ".4f"),
         number("numbers", "numbers a text", ","),
     ]
-    y = alt.Y("features:N", sort=names, title=None)
+    # "random anchors for similarity" takes two lines.
+    two_lines = alt.Axis(labelExpr="split(datum.label, ' for ')")
+    y = alt.Y("features:N", sort=names, title=None, axis=two_lines)
     color = alt.Color(
         "verdict:N",
         title=None,
+        legend=alt.Legend(columns=3),
         scale=alt.Scale(domain=domain, range=[f"var(--c{place})" for place in VERDICTS.values()]),
     )
     shape = alt.Shape(
@@ -83,7 +89,17 @@ def _figure(found: Evaluation) -> Figure:
         scale=alt.Scale(domain=domain, range=["triangle-right", "circle", "triangle-left"]),
     )
     base = alt.Chart(data).encode(y=y, tooltip=tips)
-    x = alt.X("low:Q", title=f"difference to raw embeddings, points of {found.measure}")
+    title = f"difference to raw embeddings, points of {found.measure}"
+    wide = max(100 * (row.high - row.low) for row in shown) * WIDE
+    spread = 100 * (max(row.high for row in shown) - min(row.low for row in shown))
+    x = alt.X("low:Q", title=title)
+    if spread > wide:
+        x = alt.X(
+            "low:Q",
+            title=title,
+            scale=alt.Scale(type="symlog", constant=1),
+            axis=alt.Axis(values=TICKS, labelOverlap=True),
+        )
     zero = alt.Chart(records({"at": [0]})).mark_rule(tooltip=None).encode(x="at:Q")
     chart = alt.layer(
         zero,
@@ -108,5 +124,6 @@ def _figure(found: Evaluation) -> Figure:
              "ms a row"],
             rows,
         ),
-        caption="An interval that leaves out zero is a difference; all others are none.",
+        caption="An interval that leaves out zero is a difference; all others are none."
+        + (" The axis is stretched around zero." if spread > wide else ""),
     )  # fmt: skip

@@ -57,8 +57,7 @@ def render(page: Page) -> str:
         page=page,
         style=_own("style.css"),
         script=_own("figures.js"),
-        # The version whose specs altair writes.
-        vega=Markup(vl_convert.javascript_bundle(vl_version=_minor(altair.VEGALITE_VERSION))),  # noqa: S704 - not the user's
+        vega=Markup(_vega()),  # noqa: S704 - not the user's
         config=CONFIG,
         shapes=SHAPES,
     )
@@ -80,9 +79,10 @@ def _own(name: str) -> Markup:
     return Markup(text)  # noqa: S704 - not the user's
 
 
-def _minor(version: str) -> str:
-    """Return 6.4 for v6.4.1."""
-    return ".".join(version.removeprefix("v").split(".")[:2])
+def _vega() -> str:
+    """Return Vega's JavaScript, of the version whose specs altair writes: 6.4 of v6.4.1."""
+    version = ".".join(altair.VEGALITE_VERSION.removeprefix("v").split(".")[:2])
+    return str(vl_convert.javascript_bundle(vl_version=version))  # type: ignore[call-arg]
 
 
 def _is_figure(part: Figure | Table) -> bool:

@@ -80,14 +80,16 @@ def _draw(sample: Sample) -> tuple[Rows, Rows, NDArray[np.bool_], NDArray[np.boo
         own, of = rows[order[side::2]], labels[order[side::2]]
         left = rng.integers(len(own), size=PAIRS) if len(own) else np.empty(0, np.int64)
         for number, i in enumerate(left):
-            same = number % 2 == 0
-            fits = np.flatnonzero((of == of[i]) == same)
+            alike = number % 2 == 0
+            fits = np.flatnonzero((of == of[i]) == alike)
             fits = fits[fits != i]
             if len(fits):
-                found.append((own[i], own[rng.choice(fits)], same, side == 0))
+                found.append((own[i], own[rng.choice(fits)], alike, side == 0))
     if not found:
         return None
-    left, right, same, half = (np.array(column) for column in zip(*found, strict=True))
+    drawn = np.array(found)
+    left, right = drawn[:, 0], drawn[:, 1]
+    same, half = drawn[:, 2].astype(bool), drawn[:, 3].astype(bool)
     return (left, right, same, half) if len(set(same.tolist())) == 2 else None
 
 
@@ -135,7 +137,7 @@ def _mistaken(
                 seen.add(pair)
                 a, b = sample.labels[left[i]], sample.labels[right[i]]
                 rows.append([
-                    round(float(cosine[i]), 2), short(sample.texts[left[i]]),
+                    float(cosine[i]), short(sample.texts[left[i]]),
                     short(sample.texts[right[i]]), a if a == b else f"{a} / {b}",
                 ])  # fmt: skip
     return Table(

@@ -193,10 +193,10 @@ def _labels(drawn: pa.Table, labels: pd.DataFrame, keys: list[str]) -> NDArray[A
         return None
     values = found[present].infer_objects().to_numpy()
     if is_number(values):
-        return found.astype(np.float64).to_numpy()
+        return np.asarray(found.astype(np.float64))
     found[present] = found[present].astype(str)
     found[~present] = None
-    return found.to_numpy(dtype=object)
+    return np.asarray(found, dtype=object)
 
 
 def _as_text(frame: pd.DataFrame) -> list[tuple[str, ...]]:

@@ -17,9 +17,9 @@ def settings(fitted: FittedRecipe) -> Section:
     facts = [
         ["digest", fitted.digest],
         ["fitted on texts before", record.as_of or "no cutoff"],
-        ["texts read", record.rows],
-        ["missing or blank", record.missing],
-        ["labels read", record.labels],
+        ["texts read", f"{record.rows:,}"],
+        ["missing or blank", f"{record.missing:,}"],
+        ["labels read", f"{record.labels:,}"],
         ["first and last text", f"{record.first_event or '—'} to {record.last_event or '—'}"],
         ["digest of the rows", record.rows_digest],
         ["model", f"{fitted.settings.model} ({fitted.model_digest})"],

@@ -1,0 +1,103 @@
+"""Any table: what the report says where something is missing."""
+
+import pandas as pd
+import pytest
+
+from embfeast import EmbfeastError
+from embfeast.commands.console import open_store
+from embfeast.plugin.repository import text_source
+from embfeast.report import Wanted, write_report
+from embfeast.report.section import Figure
+from tests.report.conftest import messages
+from tests.report.repositories import EVERY_TRICK, make_repository
+
+
+def written(repo, tmp_path, **wanted):
+    return write_report(
+        open_store(repo), text_source(repo), tmp_path / "out" / "report.html", Wanted(**wanted)
+    )
+
+
+def section(page, title):
+    return next(one for one in page.sections if one.title == title)
+
+
+def card(page, name):
+    return next(one for one in page.cards if one.name == name)
+
+
+@pytest.mark.slow
+def test_twenty_texts_without_label_or_views_make_a_report(tmp_path, encoder):
+    repo = make_repository(tmp_path / "repo", messages(20), EVERY_TRICK, encoder=encoder)
+    page = written(repo, tmp_path)
+    assert (tmp_path / "out" / "report.html").stat().st_size > 100_000
+    assert "There is no label" in section(page, "Which tricks help").prose[0]
+    assert "no classes" in section(page, "pair").prose[0]
+    assert "feast apply" in section(page, "Stored features").prose[0]
+    assert card(page, "Parity").value == "not checked"
+    assert card(page, "Texts").value == "20"
+    assert "1 missing" in card(page, "Texts").detail
+
+
+@pytest.mark.slow
+def test_only_the_tricks_of_the_recipe_have_a_section(tmp_path, encoder):
+    tricks = {"embedding": {"trick": "embedding"}, "w": {"trick": "whitener"}}
+    repo = make_repository(tmp_path / "repo", messages(20), tricks, encoder=encoder)
+    page = written(repo, tmp_path)
+    assert [one.title for one in page.sections if one.about] == ["w"]
+
+
+@pytest.mark.slow
+def test_seventy_seven_labels_share_a_legend_of_twenty_one(tmp_path, encoder):
+    given = messages(231)
+    given["topic"] = [f"label {i % 77}" for i in range(231)]
+    tricks = {"embedding": {"trick": "embedding"}}
+    repo = make_repository(tmp_path / "repo", given, tricks, label="topic", encoder=encoder)
+    page = written(repo, tmp_path, evaluate=False)
+    figure = section(page, "Map of the texts").parts[0]
+    assert isinstance(figure, Figure)
+    legend = figure.legends["topic"]
+    assert len(legend) == 21
+    assert legend[-1].name == "57 others"
+    assert sum(group.count for group in legend) == 230
+    told_apart = {(group.color, group.shape) for group in legend}
+    assert len(told_apart) == 21
+
+
+@pytest.mark.slow
+def test_numbers_as_label_are_shown_in_bands(tmp_path, encoder):
+    given = messages(30)
+    given["topic"] = [i + 0.5 for i in range(30)]
+    tricks = {"products": {"trick": "feature_synthesizer", "n_components": 2}}
+    repo = make_repository(tmp_path / "repo", given, tricks, label="topic", encoder=encoder)
+    page = written(repo, tmp_path, evaluate=False)
+    figure = section(page, "Map of the texts").parts[0]
+    assert isinstance(figure, Figure)
+    assert figure.legends["topic"][0].name == "lowest fifth"
+    assert "mutual information with topic" in section(page, "products").prose[0]
+
+
+@pytest.mark.slow
+def test_labels_of_a_file_are_joined_by_key(tmp_path, encoder):
+    given = messages(24)
+    tricks = {"embedding": {"trick": "embedding"}}
+    repo = make_repository(tmp_path / "repo", given.drop(columns="topic"), tricks, encoder=encoder)
+    labels = pd.DataFrame({"message_id": ["3", "4"], "label": ["x", "y"]})
+    page = written(repo, tmp_path, labels=labels, evaluate=False)
+    figure = section(page, "Map of the texts").parts[0]
+    assert isinstance(figure, Figure)
+    counts = {group.name: group.count for group in figure.legends["label"]}
+    assert counts == {"no label": 21, "x": 1, "y": 1}
+
+
+@pytest.mark.slow
+def test_a_source_without_any_text_is_said(tmp_path, encoder):
+    repo = make_repository(
+        tmp_path / "repo", messages(12), {"w": {"trick": "whitener"}}, encoder=encoder
+    )
+    import duckdb
+
+    with duckdb.connect(str(repo / "data" / "messages.duckdb")) as connection:
+        connection.execute("UPDATE messages SET text = ' '")
+    with pytest.raises(EmbfeastError, match="has no text"):
+        written(repo, tmp_path)
