@@ -120,6 +120,11 @@ class Evaluation:
         lines += [_line(row) for row in self.rows]
         return "\n".join(lines + [""] * bool(self.notes) + [f"- {note}" for note in self.notes])
 
+    def _repr_html_(self) -> str:
+        from embfeast.evaluation.display import evaluation_html
+
+        return evaluation_html(self)
+
     def figure(self, path: str | Path) -> Path:
         """Draw differences with their intervals into a file.
 

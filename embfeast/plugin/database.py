@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -87,7 +87,9 @@ def keep_inside(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _set_up(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_progress_bar = false")
+    # In a notebook without ipywidgets DuckDB has no bar, and refuses to hear of one.
+    with suppress(duckdb.InvalidInputException):
+        connection.execute("SET enable_progress_bar = false")
 
 
 def _why_not(path: Path, said: str) -> str:

@@ -5,6 +5,7 @@ of its names. Engine and provider need nothing else, so they also work on views 
 back from the registry.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,14 @@ ONLINE_TAG = "embfeast.online"
 EVENT_TIME = "event_timestamp"
 CREATED_TIME = "created_timestamp"
 MOMENT = pa.timestamp("us", tz="UTC")
+
+# Feast says at every load that these kinds of view are young. embfeast is built on them and
+# pinned to a version of Feast; its users can do nothing about it.
+for message in (
+    "Batch feature views are experimental",
+    "On demand feature view is an experimental",
+):
+    warnings.filterwarnings("ignore", message=message, category=RuntimeWarning)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The provider: makes a refit seen, applied and served."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,14 +14,6 @@ from embfeast.plugin.compute_engine import engine_config, in_repo
 from embfeast.plugin.feature_table import DIGEST_TAG, feature_table, is_ours
 from embfeast.plugin.live import serve_recipes_from
 from embfeast.plugin.versions import add_status
-
-# Feast says at every load that these kinds of view are young. embfeast is built on them and
-# pinned to a version of Feast; its users can do nothing about it.
-for message in (
-    "Batch feature views are experimental",
-    "On demand feature view is an experimental",
-):
-    warnings.filterwarnings("ignore", message=message, category=RuntimeWarning)
 
 
 class EmbeddingProvider(PassthroughProvider):

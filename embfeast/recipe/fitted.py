@@ -456,6 +456,11 @@ class FittedRecipe:
             for name, trick in self.tricks.items()
         }
 
+    def _repr_html_(self) -> str:
+        from embfeast.recipe.display import recipe_html
+
+        return recipe_html(self.settings, self)
+
     def __repr__(self) -> str:
         return (
             f"FittedRecipe({self.settings.name!r}, digest={self.digest[:12]}, "

@@ -168,6 +168,11 @@ class Recipe:
         )
         return FittedRecipe(self.settings, fitted, record, encoder.digest, encoder)
 
+    def _repr_html_(self) -> str:
+        from embfeast.recipe.display import recipe_html
+
+        return recipe_html(self.settings)
+
     def __repr__(self) -> str:
         return f"Recipe({self.settings.name!r}, tricks={list(self.settings.tricks)})"
 

@@ -32,9 +32,7 @@ def anchors(sample: Sample, entry: str) -> Section:
     )
 
 
-def _prose(
-    sample: Sample, names: list[str], values: np.ndarray, *, contrast: bool
-) -> list[str]:
+def _prose(sample: Sample, names: list[str], values: np.ndarray, *, contrast: bool) -> list[str]:
     best, faintest = values[:, 0], values[:, -1]
     said = [
         f"{len(names)} concepts, compared with {len(values):,} texts. The best match of all is "

@@ -148,9 +148,7 @@ def _fitted(store: FeatureStore) -> FittedRecipe:
     return fitted
 
 
-def _labels(
-    source: DuckDBSource, repo: Path, wanted: Wanted
-) -> tuple[pd.DataFrame | None, str]:
+def _labels(source: DuckDBSource, repo: Path, wanted: Wanted) -> tuple[pd.DataFrame | None, str]:
     if wanted.labels is not None:
         return wanted.labels, "label"
     column = wanted.label_column or source.label_column

@@ -12,7 +12,7 @@ try:
     import altair as alt
 except ImportError as error:
     raise EmbfeastError(
-        "a report needs the figures' libraries: pip install \"embfeast[report]\""
+        'a report needs the figures\' libraries: pip install "embfeast[report]"'
     ) from error
 
 # Places in the palette of the page (Okabe and Ito's colours, in templates/style.css), so that
@@ -23,10 +23,12 @@ OTHERS = PALETTE  # the grey after the colours
 SHORT = 140
 BINS = 40
 
+# As in templates/style.css. Widths are measured with it, so it cannot be a variable.
+FONT = 'system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, sans-serif'
 # How every figure looks.
 CONFIG: dict[str, Any] = {
     "background": None,
-    "font": "var(--font)",
+    "font": FONT,
     "aria": False,  # the figure's own description is read out in the place of its marks
     "view": {"stroke": None},
     "axis": {
@@ -60,7 +62,6 @@ CONFIG: dict[str, Any] = {
     "bar": {"color": "var(--c0)"},
     "line": {"strokeWidth": 2.2},
     "rule": {"color": "var(--axis)"},
-    "style": {"chosen": {"stroke": "var(--c1)", "strokeWidth": 1.8, "strokeDash": [5, 3]}},
 }
 
 
@@ -95,7 +96,11 @@ def word(field: str, title: str | None = None) -> alt.Tooltip:
 def chosen_line(at: float, axis: str = "x") -> Any:
     """Return a dashed line at what was chosen."""
     place = {axis: alt.X("at:Q") if axis == "x" else alt.Y("at:Q")}
-    return alt.Chart(records({"at": [at]})).mark_rule(style="chosen", tooltip=None).encode(**place)
+    return (
+        alt.Chart(records({"at": [at]}))
+        .mark_rule(color="var(--c1)", strokeWidth=1.8, strokeDash=[5, 3], tooltip=None)
+        .encode(**place)
+    )
 
 
 def histograms(
@@ -132,19 +137,19 @@ def histograms(
         columns["share"] += own.tolist()
         columns["group"] += [name] * BINS
     data = records(columns)
-    color = alt.Color("group:N", sort=list(groups), title=None) if len(groups) > 1 else None
-    dash = alt.StrokeDash("group:N", sort=list(groups), title=None) if len(groups) > 1 else None
     x = alt.X("from:Q", title=title, scale=alt.Scale(domain=[low, high], nice=False))
-    y = alt.Y("share:Q", title="share of them", axis=alt.Axis(format="%", tickCount=4)).stack(None)
-    encoded: dict[str, Any] = {"x": x, "y": y}
-    if color is not None and dash is not None:
-        encoded |= {"color": color, "strokeDash": dash}
-    area = (
-        alt.Chart(data)
-        .mark_area(interpolate="step-after", opacity=0.22, line=False, tooltip=None)
-        .encode(**{name: value for name, value in encoded.items() if name != "strokeDash"})
-    )
-    line = alt.Chart(data).mark_line(interpolate="step-after", tooltip=None).encode(**encoded)
+    y = alt.Y(
+        "share:Q",
+        title="share of them",
+        axis=alt.Axis(format="%", tickCount=4),
+        scale=alt.Scale(domainMin=0),
+    ).stack(None)
+    color, dash = told_apart(list(groups))
+    base = alt.Chart(data).encode(x=x, y=y)
+    fill = alt.Fill("group:N", legend=None, scale=alt.Scale(domain=list(groups)))
+    area = base.mark_area(interpolate="step-after", opacity=0.22, tooltip=None).encode(fill=fill)
+    line = base.mark_line(interpolate="step-after", tooltip=None)
+    line = line.encode(color=color, strokeDash=dash)
     tips = [number("from", "from", ".3f"), number("to", "to", ".3f"), number("share", format=".1%")]
     hover = (
         alt.Chart(data)
@@ -153,7 +158,7 @@ def histograms(
             x=x,
             x2="to:Q",
             y=y,
-            tooltip=[*tips, *([word("group")] if len(groups) > 1 else [])],
+            tooltip=[word("group"), *tips],
         )
     )
     rows = [
@@ -163,6 +168,15 @@ def histograms(
         if any(own[i] for own in shares.values())
     ]
     return finished(alt.layer(area, line, hover), 230), rows
+
+
+def told_apart(groups: list[str]) -> tuple[alt.Color, alt.StrokeDash]:
+    """Return the colours and dashes of lines, by the column `group`, with one legend."""
+    scale = alt.Scale(domain=groups)
+    return (
+        alt.Color("group:N", title=None, scale=scale),
+        alt.StrokeDash("group:N", title=None, scale=scale),
+    )
 
 
 def short(text: str, most: int = SHORT) -> str:

@@ -9,9 +9,9 @@ from sklearn.metrics import silhouette_score
 from embfeast.report.charts import chosen_line, finished, number, records, short, word
 from embfeast.report.sample import Sample
 from embfeast.report.section import Figure, Section, Table
+from embfeast.report.words import distinctive_words
 from embfeast.tricks import ClusterFeatures
 from embfeast.tricks.clustering import NOISE
-from embfeast.tricks.terms import distinctive_terms
 
 TYPICAL = 3
 # Numbers of clusters tried for the curves, and the texts they are tried on.
@@ -65,7 +65,7 @@ def terms_of(sample: Sample, entry: str) -> list[list[str]]:
     numbers = sample.fitted.tricks[entry].numbers_
     place = {int(number): i for i, number in enumerate(numbers)}
     groups = np.array([place.get(int(n), NOISE) for n in labels_of(sample, entry)])
-    return distinctive_terms(sample.texts, groups, len(numbers), TERMS)
+    return distinctive_words(sample.texts, groups, len(numbers), TERMS)
 
 
 def _curves(
@@ -84,9 +84,7 @@ def _curves(
     return counts, inertia, silhouette
 
 
-def _on_silhouette(
-    counts: NDArray[np.int64], silhouette: NDArray[np.float64], chosen: int
-) -> str:
+def _on_silhouette(counts: NDArray[np.int64], silhouette: NDArray[np.float64], chosen: int) -> str:
     best = int(silhouette.argmax())
     at = float(silhouette[np.abs(counts - chosen).argmin()])
     said = (
@@ -124,6 +122,7 @@ def _curve(
             [[int(k), round(float(v), 4)] for k, v in zip(counts, values, strict=True)],
         ),
         caption=f"Dashed: the {chosen} clusters of this recipe.",
+        half=True,
     )
 
 

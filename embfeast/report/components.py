@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from embfeast.report.sample import Sample
 from embfeast.report.section import Table
-from embfeast.tricks.terms import distinctive_terms
+from embfeast.report.words import distinctive_words
 
 # The share of the texts at each end.
 END = 0.1
@@ -18,7 +18,7 @@ def ends(sample: Sample, values: NDArray[np.floating]) -> tuple[str, str]:
     order = np.argsort(values, kind="stable")
     groups[order[-count:]] = 0
     groups[order[:count]] = 1
-    high, low, _ = distinctive_terms(sample.texts, groups, 3, terms=4)
+    high, low, _ = distinctive_words(sample.texts, groups, 3, 4)
     return ", ".join(high) or "no words of their own", ", ".join(low) or "no words of their own"
 
 

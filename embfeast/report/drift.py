@@ -28,9 +28,7 @@ def drift(sample: Sample) -> Section:
                           "there is no drift to look at."],
         )  # fmt: skip
     base = _fitted_rows(sample)
-    moved = {
-        name: _moved(values, periods, names, base) for name, values in columns.items()
-    }
+    moved = {name: _moved(values, periods, names, base) for name, values in columns.items()}
     counts = pd.Series(periods).value_counts()
     # A mean of few texts moves by chance.
     sure = np.array([counts[name] >= LEAST_TEXTS for name in names])
@@ -50,7 +48,10 @@ def drift(sample: Sample) -> Section:
         f"By chance alone a mean of n texts moves by about 1/√n: 0.1 for 100 texts. Periods of "
         f"fewer than {LEAST_TEXTS} texts are not counted.",
     ]
-    parts: list[Figure | Table] = [_volume(sample, unit, names, counts), _heat(order, names, moved, counts, unit)]
+    parts: list[Figure | Table] = [
+        _volume(sample, unit, names, counts),
+        _heat(order, names, moved, counts, unit),
+    ]
     return Section(TITLE, prose=said, parts=parts)
 
 
@@ -132,7 +133,7 @@ def _heat(
                     domain=STEPS,
                     range=[f"var(--d{place})" for place in range(len(STEPS) + 1)],
                 ),
-                legend=alt.Legend(gradientLength=220),
+                legend=alt.Legend(type="symbol", symbolType="square", columns=4, format="+.1f"),
             ),
             tooltip=[
                 word("feature"),

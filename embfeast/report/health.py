@@ -86,7 +86,8 @@ def health(findings: Sequence[Finding], tables: Sequence[Stored], why_not: str) 
         + (
             "Offline, online and recomputed values agree."
             if not breaches
-            else "The first is: " + f"{breaches[0].view}, {breaches[0].check}: {breaches[0].detail}."
+            else "The first is: "
+            + f"{breaches[0].view}, {breaches[0].check}: {breaches[0].detail}."
         ),
         ("Every text has its features" if not late else "Some texts wait for their features")
         + f"; {nulls:,} stored rows have null features, since their text is missing or blank.",

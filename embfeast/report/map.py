@@ -48,9 +48,7 @@ def map_of_texts(sample: Sample, method: Method = "tsne") -> Section:
     return Section("Map of the texts", prose=said, parts=[_figure(sample, rows, places)])
 
 
-def _places(
-    vectors: NDArray[np.float64], method: Method, seed: int
-) -> NDArray[np.float64]:
+def _places(vectors: NDArray[np.float64], method: Method, seed: int) -> NDArray[np.float64]:
     if method == "umap":
         try:
             from umap import UMAP
@@ -105,7 +103,9 @@ def _groupings(sample: Sample, rows: NDArray[np.int64]) -> dict[str, list[str]]:
         if settings.trick == "cluster_features":
             terms = terms_of(sample, entry)
             numbers = sample.fitted.tricks[entry].numbers_
-            names = {int(n): f"{n} · {', '.join(t[:2])}" for n, t in zip(numbers, terms, strict=True)}
+            names = {
+                int(n): f"{n} · {', '.join(t[:2])}" for n, t in zip(numbers, terms, strict=True)
+            }
             names[NOISE] = "no cluster"
             made[entry] = [names[int(label)] for label in labels_of(sample, entry)[rows]]
     if sample.labels is not None:
@@ -162,9 +162,7 @@ def _spec(columns: dict[str, Any], legends: dict[str, list[Group]]) -> dict[str,
             color=alt.Color(
                 "color:N", legend=None, scale=alt.Scale(domain=list(range(PALETTE + 1)))
             ),
-            shape=alt.Shape(
-                "shape:N", legend=None, scale=alt.Scale(domain=SHAPES, range=SHAPES)
-            ),
+            shape=alt.Shape("shape:N", legend=None, scale=alt.Scale(domain=SHAPES, range=SHAPES)),
             opacity=alt.condition(
                 "only < 0 || datum.group == only", alt.value(0.85), alt.value(0.07)
             ),

@@ -62,7 +62,9 @@ def _period(sample: Sample) -> Card:
     if first is None or last is None:
         return Card("Period", "—", "")
     days = (last - first).days + 1
-    return Card("Period", f"{days:,} day{'s' * (days != 1)}", f"{first:%Y-%m-%d} to {last:%Y-%m-%d}")
+    return Card(
+        "Period", f"{days:,} day{'s' * (days != 1)}", f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    )
 
 
 def _parity(findings: Sequence[Finding], why_not: str) -> Card:

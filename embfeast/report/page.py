@@ -94,6 +94,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return f"{value:,}" if isinstance(value, int) else str(value)
+    digits = 3 if abs(value) < 1 else 2 if abs(value) < 100 else 0
+    return f"{round(value, digits) + 0.0:,.{digits}f}"  # no "-0"

@@ -118,6 +118,7 @@ def _figure(
         f"{medians[1]:.2f} for others.",
         spec=spec,
         data=Table(f"Share of pairs by {unit}", ["from", "to", *groups], rows),
+        half=True,
     )
 
 

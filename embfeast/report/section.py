@@ -61,6 +61,8 @@ class Figure:
     legends : dict of list of Group
         By what the points may be coloured by; its first key is shown first. Empty where the
         picture has its own legend or needs none.
+    half : bool
+        Whether it may stand beside another one on a wide screen.
     """
 
     title: str
@@ -69,6 +71,7 @@ class Figure:
     data: Table
     caption: str = ""
     legends: dict[str, list[Group]] = field(default_factory=dict)
+    half: bool = False
 
 
 @dataclass(frozen=True)

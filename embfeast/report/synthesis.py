@@ -20,10 +20,11 @@ def synthesis(sample: Sample, entry: str) -> Section:
     values = sample.outputs[entry]
     scores, measure = _scores(sample, values)
     order = np.argsort(-scores, kind="stable")
-    single = np.array(["_x_" not in n and not n.endswith("_squared") for n in names])
-    made = ~single & ~np.char.startswith(np.array(names), ("sketch", "landmark"))
+    products = np.array(["_x_" in n or n.endswith("_squared") for n in names])
+    single = np.array([name.startswith("component") for name in names]) & ~products
     top = order[: min(SHOWN, len(order))]
-    said = [f"{len(names)} features, of which {int((~single).sum())} are products, ranked by "
+    said = [f"{len(names)} features, of which {int((~single).sum())} are made of "
+            f"several components, ranked by "
             f"{measure}."]  # fmt: skip
     if single.any() and (~single).any():
         best, product = scores[single].max(), scores[~single].max()
@@ -38,8 +39,8 @@ def synthesis(sample: Sample, entry: str) -> Section:
             )
         )
     parts: list[Figure | Table] = [_figure(names, scores, top, single, measure)]
-    plain = [i for i, name in enumerate(names) if single[i] and name.startswith("component")]
-    if plain and made.any():
+    plain = np.flatnonzero(single)
+    if len(plain) and products.any():
         parts.append(
             meanings(sample, values[:, plain[:EXPLAINED]], "What the components multiplied are")
         )

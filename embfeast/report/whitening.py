@@ -4,7 +4,7 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from embfeast.report.charts import finished, histograms, number, records, word
+from embfeast.report.charts import finished, histograms, number, records, told_apart, word
 from embfeast.report.sample import Sample
 from embfeast.report.section import Figure, Section, Table
 from embfeast.tricks.moments import axes_of, moments
@@ -21,11 +21,13 @@ def whitening(sample: Sample, entry: str) -> Section:
     before, after = sample.input_of(entry), sample.outputs[entry]
     cosines = {"before": _cosines(before, sample.seed), "after": _cosines(after, sample.seed)}
     spectra = {"before": _spectrum(before), "after": _spectrum(after)}
+    # Rounded here, so that no "-0.00" is written.
+    means = {name: round(float(own.mean()), 2) + 0.0 for name, own in cosines.items()}
     kept = overlap(unit_rows(before), unit_rows(after), NEIGHBOURS)
     needed = {name: _effective(own) for name, own in spectra.items()}
     said = [
-        f"Two texts at random have a cosine of {cosines['before'].mean():.2f} before and "
-        f"{cosines['after'].mean():.2f} after (standard deviation {cosines['before'].std():.2f} "
+        f"Two texts at random have a cosine of {means['before']:.2f} before and "
+        f"{means['after']:.2f} after (standard deviation {cosines['before'].std():.2f} "
         f"and {cosines['after'].std():.2f}). Near 0 on average means that all directions are "
         "used; a mean well above 0 means that all texts share a direction, which whitening "
         "takes out.",
@@ -69,6 +71,7 @@ def _histogram(cosines: dict[str, NDArray[np.float64]]) -> Figure:
         ),
         spec=spec,
         data=Table("Share of pairs by cosine", ["from", "to", "before", "after"], rows),
+        half=True,
     )
 
 
@@ -81,6 +84,7 @@ def _spectra(spectra: dict[str, NDArray[np.float64]]) -> Figure:
         columns["share"] += shown.tolist()
         columns["group"] += [name] * len(shown)
     order = list(spectra)
+    color, dash = told_apart(order)
     line = (
         alt.Chart(records(columns))
         .mark_line()
@@ -92,8 +96,8 @@ def _spectra(spectra: dict[str, NDArray[np.float64]]) -> Figure:
                 scale=alt.Scale(type="log"),
                 axis=alt.Axis(format="~%", tickCount=4),
             ),
-            color=alt.Color("group:N", sort=order, title=None),
-            strokeDash=alt.StrokeDash("group:N", sort=order, title=None),
+            color=color,
+            strokeDash=dash,
             tooltip=[word("group"), number("direction", format="d"), number("share", format=".2%")],
         )
     )
@@ -108,4 +112,5 @@ def _spectra(spectra: dict[str, NDArray[np.float64]]) -> Figure:
         spec=finished(line, 230),
         data=Table("Share of the variance", ["direction", *order], rows),
         caption="The flatter the curve, the more evenly the directions are used.",
+        half=True,
     )

@@ -137,3 +137,17 @@ def test_it_takes_a_column_of_a_table_and_works_in_a_column_transformer():
 def test_wrong_settings_list_the_valid_ones(settings, message):
     with pytest.raises(ValueError, match=message):
         TokenPooler(**settings).fit(TEXTS)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_set_output_gives_named_columns(library):
+    texts = ["I was charged twice", "Where is my parcel?"]
+    pooler = TokenPooler(("mean", "max")).set_output(transform=library)
+    frame = pooler.fit(texts).transform(texts)
+    assert type(frame).__module__.startswith(library)
+    assert list(frame.columns) == list(pooler.get_feature_names_out())
+    assert len(frame) == 2
+
+
+def test_it_shows_itself_in_a_notebook_as_scikit_learns_estimators_do():
+    assert "TokenPooler" in TokenPooler()._repr_html_()

@@ -313,3 +313,9 @@ def test_settings_are_searched_in_a_grid(X):
     chain = make_pipeline(EmbeddingReducer(4), FeatureSynthesizer(None), LogisticRegression())
     search = GridSearchCV(chain, {"embeddingreducer__n_components": [2, 32]}, cv=2).fit(X, y)
     assert search.best_params_ == {"embeddingreducer__n_components": 32}
+
+
+@pytest.mark.parametrize("trick", TRICKS[::3], ids=repr)
+def test_a_trick_shows_itself_in_a_notebook_before_and_after_its_fit(trick, X):
+    assert type(trick).__name__ in clone(trick)._repr_html_()
+    assert type(trick).__name__ in clone(trick).fit(X)._repr_html_()
