@@ -1,5 +1,7 @@
 """Where the texts lie."""
 
+from feast import PushSource
+
 from embfeast.plugin import DuckDBSource
 
 tickets = DuckDBSource(
@@ -11,5 +13,11 @@ tickets = DuckDBSource(
     created_timestamp_column="created_timestamp",
     key_columns="ticket_id",
     description="Support tickets, one row a revision",
+    owner="support-ml",
+)
+ticket_text_push = PushSource(
+    name="ticket_text_push",
+    batch_source=tickets,
+    description="Tickets as they come in: features at once, without a batch run",
     owner="support-ml",
 )

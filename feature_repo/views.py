@@ -5,12 +5,12 @@ from pathlib import Path
 from embfeast.plugin import feature_views, live_view, pair_view
 from embfeast.recipe.versions import load_current
 from entities import other_ticket, ticket
-from sources import tickets
+from sources import ticket_text_push
 
 OWNER = "support-ml"
 
 fitted = load_current(Path(__file__).parent / "data" / "recipes")
-batch = feature_views(fitted, source=tickets, entity=ticket, owner=OWNER)
+batch = feature_views(fitted, source=ticket_text_push, entity=ticket, owner=OWNER)
 pairs = pair_view(fitted, batch, entity=ticket, other=other_ticket, owner=OWNER)
 live = live_view(fitted, name="ticket", owner=OWNER)
 

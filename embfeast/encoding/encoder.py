@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embfeast import counts
 from embfeast.encoding.backend import BACKENDS, Backend, BackendName, open_backend
 from embfeast.encoding.cache import EmbeddingCache, Key
 from embfeast.encoding.model import DEFAULT_MODEL, Model, resolve
@@ -137,6 +138,8 @@ class Encoder:
         first = {key: row for row, key in reversed(list(enumerate(hashes)))}
         found = self._cached(list(first), list(wanted))
         todo = [row for key, row in first.items() if any((key, p) not in found for p in wanted)]
+        counts.add("texts_encoded", len(todo))
+        counts.add("cache_hits", len(first) - len(todo))
         if progress and len(todo) < len(texts):
             progress(len(texts) - len(todo))
         if todo:
@@ -160,6 +163,12 @@ class Encoder:
             [self._clean(text) for text in texts], add_special_tokens=False
         )
         return [encoding.ids for encoding in found]
+
+    def with_cache(self, cache: EmbeddingCache | None) -> "Encoder":
+        """Return an encoder that shares this one's open model and uses another cache, or none."""
+        twin = Encoder(self.model, backend=self.backend, threads=self.threads, cache=cache)
+        twin._model, twin._backend, twin._tokenizer = self._model, self._backend, self._tokenizer
+        return twin
 
     @property
     def vocabulary(self) -> int:

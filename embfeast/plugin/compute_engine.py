@@ -51,6 +51,10 @@ class EmbeddingComputeEngineConfig(FeastConfigBaseModel):
     strict_versions : bool
         Whether a lookup fails that meets a value of another recipe than the applied one; it says
         so in the column ``embfeast_status`` either way.
+    longest_text : int
+        Characters that a text in a request or a push may have; materialization reads any text.
+    push_wait : float
+        Seconds that a push waits for a run that is writing the same feature tables.
     """
 
     type: Literal[
@@ -61,6 +65,8 @@ class EmbeddingComputeEngineConfig(FeastConfigBaseModel):
     cache: StrictStr | None = "data/cache"
     chunk_rows: int = Field(default=2048, ge=1)
     strict_versions: bool = False
+    longest_text: int = Field(default=100_000, ge=1)
+    push_wait: float = Field(default=10.0, ge=0)
 
 
 def engine_config(config: RepoConfig) -> EmbeddingComputeEngineConfig:

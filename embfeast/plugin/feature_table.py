@@ -77,6 +77,11 @@ class FeatureTable:
         """Name of the feature that names the digest of each row."""
         return f"{self.view}_digest"
 
+    @property
+    def identity(self) -> list[str]:
+        """The columns that together name a row: keys, event and created time."""
+        return [*self.keys, EVENT_TIME, CREATED_TIME]
+
     def folder(self, config: RepoConfig) -> Path:
         """Return the folder of the table's parts."""
         return Path(FileSource.get_uri_for_file_path(config.repo_path, self.path))

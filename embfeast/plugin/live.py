@@ -12,6 +12,8 @@ from embfeast.errors import EmbfeastError
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.versions import load_version
 
+# The field of a request that holds a text.
+TEXT = "text"
 # Where this process has been told that fitted recipes lie. An on-demand view's function is
 # rebuilt by Feast from its text, so it cannot carry a path that holds on every machine.
 _folders: dict[Path, None] = {}
@@ -42,6 +44,35 @@ def serving_recipe(digest: str) -> FittedRecipe:
     )
 
 
+def check_text(text: object, longest: int, where: str) -> None:
+    """Refuse what is no text, or more of it than a request may bring.
+
+    Raises
+    ------
+    TooLongError
+        It has more than `longest` characters.
+    EmbfeastError
+        It is neither a str nor None.
+
+    Examples
+    --------
+    >>> check_text("Where is it?", 100, "row 0")
+    """
+    if text is None:
+        return
+    if not isinstance(text, str):
+        raise EmbfeastError(f"{where} is {type(text).__name__}, not text; give a string or null")
+    if len(text) > longest:
+        raise TooLongError(
+            f"{where} has {len(text):,} characters, more than {longest:,}; shorten it, or set "
+            "longest_text of the batch_engine in feature_store.yaml"
+        )
+
+
+class TooLongError(EmbfeastError):
+    """A text longer than a request may bring."""
+
+
 def live_features(
     inputs: Mapping[str, list[Any]],
     digest: str,
@@ -66,7 +97,7 @@ def live_features(
     dict of list
         One value a text; None for a missing or blank text.
     """
-    texts = list(_column(inputs, "text"))
+    texts = list(_column(inputs, TEXT))
     made = serving_recipe(digest).values(texts, entries=entries)
     return made | {digest_column: [digest] * len(texts)}
 

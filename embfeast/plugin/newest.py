@@ -1,17 +1,29 @@
 """The newest revision of each key in a feature table: what belongs into the online store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from embfeast.errors import EmbfeastError
 from embfeast.plugin import database, parts
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME
-from embfeast.plugin.row_fetch import fetch_rows
+from embfeast.plugin.row_fetch import Positions, fetch_rows
+
+# Of a key's rows the one of the latest event, then the one known last, then the one written last.
+NEWEST = (
+    "max({"
+    + ", ".join(
+        f"{name}: {name}" for name in (EVENT_TIME, CREATED_TIME, "filename", "file_row_number")
+    )
+    + "})"
+)
 
 
 def newest_rows(
@@ -42,35 +54,146 @@ def newest_rows(
     pyarrow.Table
         All columns of the table, one row a key.
     """
-    by = ", ".join(database.quote(key) for key in keys)
     files = parts.files(folder)
+    winners = _chosen(
+        folder,
+        f"""
+        SELECT best.filename, best.file_row_number FROM (
+            SELECT {NEWEST} AS best,
+                   bool_or(({EVENT_TIME} >= $start OR {CREATED_TIME} >= $start)
+                           AND {EVENT_TIME} <= $end) AS touched
+            FROM {parts.scan_files_sql(files, row_ids=True)} GROUP BY {_listed(keys)}
+        ) WHERE touched ORDER BY ALL
+        """,  # noqa: S608 - names are quoted, values bound
+        {"start": start, "end": end},
+    )
+    yield from _rows_at(folder, files, winners, batch_rows)
+
+
+def newest_of_keys(folder: Path, keys: Sequence[str], written: pa.Table) -> pa.Table:
+    """Return the newest revision of the keys of rows that have just been written.
+
+    Nothing older than those rows can be newer than they are: parts of earlier times are skipped by
+    their statistics, so the cost does not grow with the table's history.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the table's parts.
+    keys : sequence of str
+    written : pyarrow.Table
+        Keys, event and created time of rows of the table.
+
+    Returns
+    -------
+    pyarrow.Table
+        All columns of the table, one row a key.
+    """
+    same = " AND ".join(f"t.{database.quote(key)} = w.{database.quote(key)}" for key in keys)
+    files = parts.files(folder)
+    winners = _chosen(
+        folder,
+        f"""
+        SELECT best.filename, best.file_row_number FROM (
+            SELECT {NEWEST} AS best
+            FROM (SELECT * FROM {parts.scan_files_sql(files, row_ids=True)}
+                  WHERE {EVENT_TIME} >= $since) t SEMI JOIN written w ON {same}
+            GROUP BY {_listed(keys)})
+        """,  # noqa: S608 - names are quoted, values bound
+        {"since": pc.min(written[EVENT_TIME]).as_py()},
+        written=written,
+    )
+    return pa.concat_tables(_rows_at(folder, files, winners, max(1, winners.num_rows)))
+
+
+def newest_positions(
+    folder: Path,
+    keys: Sequence[str],
+    *,
+    as_of: datetime | None = None,
+    only: Mapping[str, Any] | None = None,
+    without: Mapping[str, Any] | None = None,
+) -> tuple[list[str], Positions, Positions]:
+    """Find the newest revision of every key: the files, and each row's file and place there.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the table's parts.
+    keys : sequence of str
+    as_of : datetime, optional
+        Revisions of a later event time do not count, as in a training set.
+    only, without : mapping, optional
+        A key, by column: it alone, or all but it.
+
+    Returns
+    -------
+    files : list of str
+    file_of, row_of : ndarray of shape (keys,), int64
+
+    Raises
+    ------
+    EmbfeastError
+        A part cannot be read, or a given key has not the type of the table's.
+    """
+    files = parts.files(folder)
+    conditions, values = ["true"], {}
+    if as_of is not None:
+        conditions.append(f"{EVENT_TIME} <= $as_of")
+        values["as_of"] = as_of
+    for key, how in ((only, ""), (without, "NOT ")):
+        if key is not None:
+            same = [f"{database.quote(c)} = $key_{i}" for i, c in enumerate(keys)]
+            conditions.append(f"{how}({' AND '.join(same)})")
+            values |= {f"key_{i}": key[c] for i, c in enumerate(keys)}
+    try:
+        winners = _chosen(
+            folder,
+            "SELECT best.filename, best.file_row_number FROM ("  # noqa: S608 - names are quoted
+            f"SELECT {NEWEST} AS best FROM {parts.scan_files_sql(files, row_ids=True)} "
+            f"WHERE {' AND '.join(conditions)} GROUP BY {_listed(keys)})",
+            values,
+        )
+    except duckdb.ConversionException as error:
+        raise EmbfeastError(
+            f"key {only or without} is not of the type of {_listed(keys)} in {folder}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+    return files, *_positions(winners, files)
+
+
+def _listed(keys: Sequence[str]) -> str:
+    return ", ".join(map(database.quote, keys))
+
+
+def _chosen(folder: Path, sql: str, values: dict[str, Any], **tables: pa.Table) -> pa.Table:
+    """Return file and row of what a query over keys and times chooses.
+
+    The wide columns are read afterwards, for the chosen rows alone.
+    """
     connection = database.connect_memory()
     try:
-        # Keys and times decide; the wide columns are read afterwards, for the winners alone.
-        winners = connection.sql(
-            f"""
-            SELECT filename, file_row_number FROM (
-                SELECT filename, file_row_number,
-                       row_number() OVER revisions AS age,
-                       bool_or(({EVENT_TIME} >= $start OR {CREATED_TIME} >= $start)
-                               AND {EVENT_TIME} <= $end) OVER (PARTITION BY {by}) AS touched
-                FROM {parts.scan_files_sql(files, row_ids=True)}
-                WINDOW revisions AS (
-                    PARTITION BY {by}
-                    ORDER BY {EVENT_TIME} DESC, {CREATED_TIME} DESC, filename DESC,
-                             file_row_number DESC)
-            ) WHERE age = 1 AND touched ORDER BY filename, file_row_number
-            """,  # noqa: S608 - names are quoted, values bound
-            params={"start": start, "end": end},
-        ).to_arrow_table()
+        for name, table in tables.items():
+            connection.register(name, table)
+        return connection.sql(sql, params=values).to_arrow_table()
+    except duckdb.ConversionException:  # a key of another type: the caller knows which
+        raise
     except duckdb.Error as error:
         raise parts.why_not(folder, error) from error
     finally:
         connection.close()
+
+
+def _positions(winners: pa.Table, files: Sequence[str]) -> tuple[Positions, Positions]:
     coded = winners["filename"].combine_chunks().dictionary_encode()
     numbers = np.array([files.index(file) for file in coded.dictionary.to_pylist()], dtype=np.int64)
-    file_of = numbers[coded.indices.to_numpy()]
-    row_of = winners["file_row_number"].to_numpy()
+    return numbers[coded.indices.to_numpy()], winners["file_row_number"].to_numpy()
+
+
+def _rows_at(
+    folder: Path, files: list[str], winners: pa.Table, batch_rows: int
+) -> Iterator[pa.Table]:
+    file_of, row_of = _positions(winners, files)
     schema = pq.read_schema(files[0]).remove_metadata()
     for first in range(0, len(file_of), batch_rows):
         some = slice(first, first + batch_rows)

@@ -73,8 +73,10 @@ def parts(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         return []
-    names = sorted(n for n in os.listdir(folder) if n.endswith(".parquet") and n[0] not in "._")  # noqa: PTH208
-    replaced = {old for name in names for old in _replaced_by(folder / name)}
+    found = os.listdir(folder)  # noqa: PTH208
+    names = sorted(name for name in found if name.endswith(".parquet") and name[0] not in "._")
+    listed = [name for name in names if replaced_list(folder / name).name in set(found)]
+    replaced = {old for name in listed for old in _replaced_by(folder / name)}
     return [folder / name for name in names if name not in replaced]
 
 

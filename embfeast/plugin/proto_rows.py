@@ -4,8 +4,10 @@ from datetime import datetime
 
 import pyarrow as pa
 from feast import FeatureView
+from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
+from feast.types import Int64
 
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME
 from embfeast.plugin.value_bytes import value_bytes
@@ -55,3 +57,24 @@ def entity_keys(table: pa.Table, view: FeatureView) -> list[EntityKey]:
     return [
         EntityKey(join_keys=names, entity_values=list(row)) for row in zip(*columns, strict=True)
     ]
+
+
+def key_bytes(table: pa.Table, view: FeatureView, version: int) -> list[bytes]:
+    """Return Feast's key of each row, serialized.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Has the view's key columns.
+    view : FeatureView
+    version : int
+        ``entity_key_serialization_version`` of the repository.
+    """
+    fields = view.entity_columns
+    if len(fields) == 1 and fields[0].dtype == Int64 and table[fields[0].name].type == pa.int64():
+        # All keys have the same bytes but for the number's eight at their end.
+        column = pa.table({fields[0].name: pa.array([0], pa.int64())})
+        before = serialize_entity_key(entity_keys(column, view)[0], version)[:-8]
+        numbers = table[fields[0].name].to_numpy().astype("<i8").tobytes()
+        return [before + numbers[at : at + 8] for at in range(0, len(numbers), 8)]
+    return [serialize_entity_key(key, version) for key in entity_keys(table, view)]

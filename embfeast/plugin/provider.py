@@ -1,19 +1,29 @@
 """The provider: makes a refit seen, applied and served."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import click
+import pandas as pd
+import pyarrow as pa
+from feast import FeatureStore, FeatureView, PushSource
 from feast.data_source import DataSource
 from feast.infra.passthrough_provider import PassthroughProvider
 from feast.online_response import OnlineResponse
 from feast.repo_config import RepoConfig
 
+from embfeast.errors import EmbfeastError
 from embfeast.plugin import parts
 from embfeast.plugin.compute_engine import engine_config, in_repo
 from embfeast.plugin.feature_table import DIGEST_TAG, feature_table, is_ours
-from embfeast.plugin.live import serve_recipes_from
+from embfeast.plugin.live import TEXT, check_text, serve_recipes_from
+from embfeast.plugin.push import push_texts
+from embfeast.plugin.servers import call_online, errors_named
+from embfeast.plugin.source import DuckDBSource
 from embfeast.plugin.versions import add_status
+from embfeast.recipe.versions import current_digest
 
 
 class EmbeddingProvider(PassthroughProvider):
@@ -31,15 +41,86 @@ class EmbeddingProvider(PassthroughProvider):
         if DIGEST_TAG not in (data_source.tags or {}):
             super().validate_data_source(config, data_source)
 
+    def ingest_df(
+        self, feature_view: Any, df: pd.DataFrame, field_mapping: dict[str, str] | None = None
+    ) -> None:
+        """Take pushed rows; of texts that recipes read, compute and write the features."""
+        if _is_pushed_text(feature_view):
+            push_texts(self.repo_config, self.online_store, self._views_of(feature_view), df)
+        else:
+            super().ingest_df(feature_view, df, field_mapping)
+
+    async def ingest_df_async(
+        self, feature_view: Any, df: pd.DataFrame, field_mapping: dict[str, str] | None = None
+    ) -> None:
+        """Do the same for a store that is written asynchronously."""
+        if _is_pushed_text(feature_view):
+            await asyncio.to_thread(self.ingest_df, feature_view, df, field_mapping)
+        else:
+            await super().ingest_df_async(feature_view, df, field_mapping)
+
+    def ingest_df_to_offline_store(self, feature_view: Any, table: pa.Table) -> None:
+        """Take pushed rows into the feature tables alone."""
+        if _is_pushed_text(feature_view):
+            views = self._views_of(feature_view)
+            push_texts(self.repo_config, self.online_store, views, table.to_pandas(), online=False)
+        else:
+            super().ingest_df_to_offline_store(feature_view, table)
+
+    def _views_of(self, text: FeatureView) -> list[FeatureView]:
+        """Return the applied views that are computed from a text view."""
+        folder = in_repo(self.repo_config, engine_config(self.repo_config).recipes)
+        for allow_cache in (True, False):
+            views = [
+                view
+                for view in self._store.list_batch_feature_views(allow_cache=allow_cache)
+                if is_ours(view) and view.source_views[0].name == text.name
+            ]
+            # A recipe that is newer than what we know may have been applied meanwhile.
+            if views and all(view.tags[DIGEST_TAG] == current_digest(folder) for view in views):
+                return views
+        if not views:
+            raise EmbfeastError(
+                f"no view is computed from {text.name!r}; take views from "
+                "embfeast.plugin.feature_views and run `feast apply`"
+            )
+        return views
+
+    @cached_property
+    def _store(self) -> FeatureStore:
+        return FeatureStore(config=self.repo_config)
+
     def get_online_features(self, *args: Any, **kwargs: Any) -> OnlineResponse:
         """Look features up, and say with each row whether the applied recipe made its values."""
-        response = super().get_online_features(*args, **kwargs)
+        self._check_texts(kwargs["entity_rows"])
+        look_up = partial(super().get_online_features, *args, **kwargs)
+        response = call_online(self.repo_config, self.online_store, look_up)
         return self._with_status(response, kwargs)
 
     async def get_online_features_async(self, *args: Any, **kwargs: Any) -> OnlineResponse:
         """Do the same for a store that is read asynchronously."""
-        response = await super().get_online_features_async(*args, **kwargs)
+        self._check_texts(kwargs["entity_rows"])
+        with errors_named(self.repo_config, self.online_store):
+            response = await super().get_online_features_async(*args, **kwargs)
         return self._with_status(response, kwargs)
+
+    def online_read(self, config: RepoConfig, *args: Any, **kwargs: Any) -> list[Any]:
+        """Read one view's rows; an error names the server."""
+        read = partial(super().online_read, config, *args, **kwargs)
+        return call_online(config, self.online_store, read)
+
+    def online_write_batch(self, config: RepoConfig, *args: Any, **kwargs: Any) -> None:
+        """Write rows as Feast does; an error names the server."""
+        write = partial(super().online_write_batch, config, *args, **kwargs)
+        call_online(config, self.online_store, write)
+
+    def _check_texts(self, rows: Any) -> None:
+        """Refuse what is no text before Feast takes it for something else."""
+        given = rows.get(TEXT, []) if isinstance(rows, Mapping) else [r.get(TEXT) for r in rows]
+        longest = engine_config(self.repo_config).longest_text
+        if isinstance(given, list):
+            for number, text in enumerate(given):
+                check_text(text, longest, f"request: {TEXT!r} of row {number}")
 
     def _with_status(self, response: OnlineResponse, asked: dict[str, Any]) -> OnlineResponse:
         strict = engine_config(self.repo_config).strict_versions
@@ -67,4 +148,16 @@ class EmbeddingProvider(PassthroughProvider):
                     f"New feature table for {view.name}, recipe {table.digest[:12]}; "
                     "materialize to fill it"
                 )
-        super().update_infra(project, tables_to_delete, tables_to_keep, *args, **kwargs)
+        update = partial(
+            super().update_infra, project, tables_to_delete, tables_to_keep, *args, **kwargs
+        )
+        call_online(self.repo_config, self.online_store, update)
+
+
+def _is_pushed_text(view: object) -> bool:
+    """Tell whether a view holds texts that can be pushed."""
+    return (
+        isinstance(view, FeatureView)
+        and isinstance(view.stream_source, PushSource)
+        and isinstance(view.batch_source, DuckDBSource)
+    )

@@ -89,7 +89,7 @@ def fetch_rows(
 
     try:
         with ThreadPoolExecutor(WORKERS) as pool:
-            list(pool.map(fill, _groups(files, file_of, row_of)))
+            list(pool.map(fill, groups(files, file_of, row_of)))
         return {name: column.finish() for name, column in made.items()}
     except _UnevenError as found:
         return fetch_rows(files, file_of, row_of, columns, uneven=uneven | {str(found)})
@@ -99,7 +99,8 @@ def _holds_vectors(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) and pa.types.is_floating(kind.value_type))
 
 
-def _groups(files: Sequence[str], file_of: Positions, row_of: Positions) -> Iterator[Group]:
+def groups(files: Sequence[str], file_of: Positions, row_of: Positions) -> Iterator[Group]:
+    """Yield the row groups that hold given rows, as `fetch_rows` is given them."""
     order = np.lexsort((row_of, file_of))
     starts = np.searchsorted(file_of[order], np.arange(len(files) + 1))
     for number, file in enumerate(files):

@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from feast import FeatureView
-from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.sqlite import (
     SqliteOnlineStore,
     _quote_id,
@@ -20,25 +19,22 @@ from feast.infra.online_stores.sqlite import (
     adapt_datetime_epoch,
 )
 from feast.repo_config import RepoConfig
-from feast.types import Int64
 from feast.utils import to_naive_utc
 
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME
-from embfeast.plugin.proto_rows import entity_keys
-from embfeast.plugin.value_bytes import value_bytes
+from embfeast.plugin.proto_rows import key_bytes
+from embfeast.plugin.value_bytes import value_bytes, value_texts
 
 COLUMNS = ("entity_key", "feature_name", "value", "value_text", "event_ts", "created_ts")
 # One statement for many rows takes half the time of one for each.
 ROWS_A_STATEMENT = 50
 
 
-def can_write(config: RepoConfig, store: object) -> bool:
-    """Tell whether a store is Feast's SQLite store without the columns of its special modes."""
+def can_write(config: RepoConfig) -> bool:
+    """Tell whether the store's table lacks the columns of its special modes."""
     settings = config.online_store
-    return (
-        type(store) is SqliteOnlineStore
-        and not settings.vector_enabled
-        and not getattr(settings, "enable_openai_compatible_store", False)
+    return not settings.vector_enabled and not getattr(
+        settings, "enable_openai_compatible_store", False
     )
 
 
@@ -79,7 +75,7 @@ def _flat(config: RepoConfig, view: FeatureView, table: pa.Table) -> list[Any]:
 
     SQLite appends to its indices as long as keys come in order.
     """
-    given = _keys(table, view, config.entity_key_serialization_version)
+    given = key_bytes(table, view, config.entity_key_serialization_version)
     order = sorted(range(len(given)), key=given.__getitem__)
     keys = [given[row] for row in order]
     events, known = (
@@ -91,7 +87,7 @@ def _flat(config: RepoConfig, view: FeatureView, table: pa.Table) -> list[Any]:
     flat: list[Any] = [None] * (width * len(keys))
     for place, field in enumerate(features):
         values = value_bytes(table[field.name], field.dtype.to_value_type())
-        texts = _texts(table[field.name])
+        texts = value_texts(table[field.name])
         columns = (
             keys,
             [field.name] * len(keys),
@@ -105,17 +101,6 @@ def _flat(config: RepoConfig, view: FeatureView, table: pa.Table) -> list[Any]:
     return flat
 
 
-def _keys(table: pa.Table, view: FeatureView, version: int) -> list[bytes]:
-    fields = view.entity_columns
-    if len(fields) == 1 and fields[0].dtype == Int64 and table[fields[0].name].type == pa.int64():
-        # All keys have the same bytes but for the number's eight at their end.
-        column = pa.table({fields[0].name: pa.array([0], pa.int64())})
-        before = serialize_entity_key(entity_keys(column, view)[0], version)[:-8]
-        numbers = table[fields[0].name].to_numpy().astype("<i8").tobytes()
-        return [before + numbers[at : at + 8] for at in range(0, len(numbers), 8)]
-    return [serialize_entity_key(key, version) for key in entity_keys(table, view)]
-
-
 def _moments(column: pa.ChunkedArray) -> list[int | None]:
     """Return times as Feast adapts them for SQLite: whole seconds."""
     if time.timezone or time.daylight:  # Feast takes times for local ones, which shifts them
@@ -124,10 +109,3 @@ def _moments(column: pa.ChunkedArray) -> list[int | None]:
     micros = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
     seconds: list[int | None] = pc.divide(micros, 1_000_000).to_pylist()
     return seconds
-
-
-def _texts(column: pa.ChunkedArray) -> list[str | None]:
-    """Return single values as text, which Feast keeps for searches; vectors have none."""
-    if pa.types.is_list(column.type):
-        return [None] * len(column)
-    return [None if cell is None else str(cell) for cell in column.to_pylist()]

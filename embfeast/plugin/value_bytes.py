@@ -37,6 +37,18 @@ def value_bytes(column: pa.ChunkedArray, kind: Any) -> list[bytes]:
     return _others(cells, kind)
 
 
+def value_texts(column: pa.ChunkedArray) -> list[str | None]:
+    """Return single values as text, which Feast's SQL stores keep for searches; vectors have none.
+
+    Parameters
+    ----------
+    column : pyarrow.ChunkedArray
+    """
+    if pa.types.is_list(column.type):
+        return [None] * len(column)
+    return [None if cell is None else str(cell) for cell in column.to_pylist()]
+
+
 def _floats(cells: pa.FloatArray) -> list[bytes]:
     numbers = cells.fill_null(0).to_numpy(zero_copy_only=False).astype("<f4")
     made = np.empty((len(numbers), len(FLOAT_TAG) + 4), dtype=np.uint8)

@@ -319,7 +319,7 @@ class Counts:
         rows = proto_rows(newest, one.view)
         names = [field.name for field in one.view.features]
         provider = store._get_provider()
-        found = provider.online_read(store.config, one.view, [row[0] for row in rows], names)
+        found = provider.online_read(store.config, one.view, [row[0] for row in rows], list(names))
         for number, ((_, values, _, _), (_, online)) in enumerate(zip(rows, found, strict=True)):
             self.looked_up += 1
             online = online or {}

@@ -12,6 +12,7 @@ from feast.protos.feast.serving.ServingService_pb2 import (
 )
 from feast.protos.feast.types.Value_pb2 import Value
 
+from embfeast import counts
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.feature_table import DIGEST_TAG, is_ours
 
@@ -65,6 +66,7 @@ def add_status(
         for row in range(rows)
     ]
     other = Counter(status for status in statuses if status not in (CURRENT, MISSING))
+    counts.add("version_mismatches", sum(other.values()))
     if strict and other:
         example, count = other.most_common(1)[0]
         raise EmbfeastError(

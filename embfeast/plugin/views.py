@@ -11,6 +11,7 @@ from feast import (
     Field,
     FileSource,
     OnDemandFeatureView,
+    PushSource,
     RequestSource,
 )
 from feast.transformation.mode import TransformationMode
@@ -30,6 +31,7 @@ from embfeast.plugin.feature_table import (
     PREFIX_TAG,
     RECIPE_TAG,
 )
+from embfeast.plugin.live import TEXT
 from embfeast.plugin.source import DuckDBSource
 from embfeast.recipe import FittedRecipe
 
@@ -89,7 +91,7 @@ class RecipeOnDemandView(OnDemandFeatureView):
 def feature_views(
     fitted: FittedRecipe,
     *,
-    source: DuckDBSource,
+    source: DuckDBSource | PushSource,
     entity: Entity | Sequence[Entity],
     name: str | None = None,
     offline_path: str = "data/features",
@@ -103,8 +105,9 @@ def feature_views(
     Parameters
     ----------
     fitted : FittedRecipe
-    source : DuckDBSource
-        Where the texts lie.
+    source : DuckDBSource or PushSource
+        Where the texts lie. With ``PushSource(name=..., batch_source=DuckDBSource(...))`` texts can
+        also be pushed under that name: their features are stored and served at once.
     entity : Entity or sequence of Entity
         With a value type, so that the key's column type is known.
     name : str, optional
@@ -136,6 +139,7 @@ def feature_views(
     >>> list(feature_views(fitted, source=source, entity=review))
     ['review_text', 'review_embedding']
     """
+    _check_source(source)
     entities = [entity] if isinstance(entity, Entity) else list(entity)
     name = name or entities[0].name
     text = _text_view(f"{name}_text", source, entities, owner, dict(tags or {}))
@@ -281,7 +285,7 @@ def live_view(
     """
     request = RequestSource(
         name=f"{name}_request",
-        schema=[Field(name="text", dtype=String, description="the text to compute features of")],
+        schema=[Field(name=TEXT, dtype=String, description="the text to compute features of")],
     )
     served = entries if entries is not None else fitted.online_entries
     # Feast's registry keeps neither description nor tags of an on-demand feature and would not
@@ -307,10 +311,24 @@ def live_view(
     return {view.name: view}
 
 
+def _check_source(source: object) -> None:
+    stored = source.batch_source if isinstance(source, PushSource) else source
+    if not isinstance(stored, DuckDBSource):
+        raise EmbfeastError(
+            f"source {getattr(source, 'name', source)!r} has no texts; give a DuckDBSource, or "
+            "PushSource(name=..., batch_source=DuckDBSource(...))"
+        )
+
+
 def _text_view(
-    name: str, source: DuckDBSource, entities: list[Entity], owner: str, tags: dict[str, str]
+    name: str,
+    source: DuckDBSource | PushSource,
+    entities: list[Entity],
+    owner: str,
+    tags: dict[str, str],
 ) -> FeatureView:
-    texts = [Field(name=column, dtype=String) for column in source.text_columns]
+    stored = source.batch_source if isinstance(source, PushSource) else source
+    texts = [Field(name=column, dtype=String) for column in stored.text_columns]
     return FeatureView(
         name=name,
         entities=entities,
@@ -318,7 +336,7 @@ def _text_view(
         source=source,
         ttl=timedelta(0),
         online=False,
-        description=f"The texts of {source.name}, every revision",
+        description=f"The texts of {stored.name}, every revision",
         owner=owner,
         tags=tags,
     )

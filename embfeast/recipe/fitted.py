@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from embfeast import counts
 from embfeast.encoding import Encoder, Pooling
 from embfeast.errors import EmbfeastError
 from embfeast.recipe import artifact
@@ -258,6 +259,7 @@ class FittedRecipe:
         wanted = self._check_entries(entries)
         present = np.array([not is_missing(text) for text in texts], dtype=bool)
         kept = [str(text) for text in texts if not is_missing(text)]
+        counts.add("null_texts", len(texts) - len(kept))
         outputs = self.matrices(kept, wanted, progress=progress)
         columns: dict[str, pa.Array] = {}
         for entry in wanted:
@@ -290,6 +292,7 @@ class FittedRecipe:
         """
         wanted = self._check_entries(entries)
         rows = [row for row, text in enumerate(texts) if not is_missing(text)]
+        counts.add("null_texts", len(texts) - len(rows))
         outputs = self.matrices([str(texts[row]) for row in rows], wanted)
         made: dict[str, list[Any]] = {}
         for entry in wanted:

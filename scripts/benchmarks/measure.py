@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -65,6 +66,15 @@ def milliseconds(call: Callable[[], Any]) -> float:
     started = time.perf_counter()
     call()
     return 1000 * (time.perf_counter() - started)
+
+
+def peak_mebibytes() -> float:
+    """Return the most memory that this process has held, in MiB.
+
+    `getrusage` is no use: Linux lets a new process begin with the peak of the one that started it.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def in_turn(

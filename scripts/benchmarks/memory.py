@@ -1,7 +1,6 @@
 """Peak memory of a materialization, many texts against few; a stand-in takes the model's place."""
 
 import multiprocessing
-import resource
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from benchmarks.measure import Row
+from benchmarks.measure import Row, peak_mebibytes
 from benchmarks.repository import make_repository, materialize_all
 from embfeast.encoding.backend import OnnxBackend
 
@@ -75,4 +74,4 @@ def stand_in() -> None:
 def _materialize(repo: Path) -> float:
     stand_in()
     materialize_all(repo)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_mebibytes()

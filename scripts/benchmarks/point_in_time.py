@@ -2,7 +2,6 @@
 
 import hashlib
 import multiprocessing
-import resource
 import statistics
 import tempfile
 import time
@@ -17,7 +16,7 @@ import pyarrow.parquet as pq
 from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
 from feast.types import Array, Float32, Int64
 
-from benchmarks.measure import Row, compared
+from benchmarks.measure import Row, compared, peak_mebibytes
 
 OURS = "embfeast.plugin.DuckDBOfflineStore"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,10 +109,10 @@ def _measured(kind: str, path: Path, count: int, calls: int, send: Any) -> None:
             started = time.perf_counter()
             found = store.get_historical_features(entities, wanted).to_arrow()
             spent.append(time.perf_counter() - started)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak = peak_mebibytes()
     result = {
         "seconds": statistics.median(spent),
-        "mebibytes": peak / 1024,
+        "mebibytes": peak,
         "digest": _digest(found),
     }
     send.send(result)

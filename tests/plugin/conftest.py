@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from feast import Entity, FeatureService, FeatureStore, ValueType
+from feast import Entity, FeatureService, FeatureStore, PushSource, ValueType
 from feast.repo_config import RepoConfig
 
 from embfeast import Recipe
@@ -99,8 +99,8 @@ class Repo:
     def store(self) -> FeatureStore:
         return FeatureStore(config=self.config())
 
-    def apply(self, fitted) -> FeatureStore:
-        views = feature_views(fitted, source=self.source, entity=self.review)
+    def apply(self, fitted, source=None) -> FeatureStore:
+        views = feature_views(fitted, source=source or self.source, entity=self.review)
         pairs = pair_view(fitted, views, entity=self.review, other=self.other)
         live = live_view(fitted, name="review")
         served = [view for view in views.values() if view.online]
@@ -147,5 +147,14 @@ def ready(repo):
     """The repository fitted on the first eight days, applied and materialized."""
     fitted = repo.fit(day(8))
     store = repo.apply(fitted)
+    store.materialize(day(-1), day(20))
+    return repo, store, fitted
+
+
+@pytest.fixture
+def pushed(repo):
+    """The same, with a source that texts can be pushed to."""
+    fitted = repo.fit(day(8))
+    store = repo.apply(fitted, PushSource(name="review_push", batch_source=repo.source))
     store.materialize(day(-1), day(20))
     return repo, store, fitted

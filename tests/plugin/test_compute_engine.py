@@ -84,7 +84,7 @@ def test_pair_features_come_from_two_stored_texts(ready):
 def test_a_missing_text_gives_nulls_and_is_counted(repo, capsys):
     store = repo.apply(repo.fit(day(8)))
     store.materialize(day(-1), day(20))
-    assert "13 texts read, 13 computed" in (said := capsys.readouterr().out)
+    assert "13 texts read, 13 computed" in (said := capsys.readouterr().err)
     assert "1 missing or blank" in said
     online = repo.lookup(store, [4])
     assert online["embedding"] == [None]
@@ -98,7 +98,7 @@ def test_a_run_twice_changes_nothing(ready, capsys):
     store.materialize(day(3), day(9))
     assert table_files(repo) == before
     assert repo.lookup(store, range(12)) == online
-    assert "13 were there already" in capsys.readouterr().out
+    assert "13 were there already" in capsys.readouterr().err
 
 
 def test_windows_in_any_order_give_the_same_rows_as_one_run(ready, tmp_path):
