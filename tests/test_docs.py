@@ -32,8 +32,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 GOES_ON = "goes on where the [quick start](quickstart.md) ends"
 RUN = {"python", "bash", "yaml"}
 READ_ONLY = {"mermaid", "text", "json"}  # pictures and what a command prints
-FEWEST_RUN = 0.8  # of all blocks
-MOST_SECONDS = 300  # of one block
+FEWEST_RUN = 0.75  # of all blocks
+MOST_SECONDS = 900  # of one block
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
