@@ -18,4 +18,4 @@ def is_our_engine(config: RepoConfig) -> bool:
 
 def is_our_offline_store(config: RepoConfig) -> bool:
     """Tell whether embfeast's offline store answers, the one that reads text databases."""
-    return "DuckDBOfflineStore" in type(config.offline_store).__name__
+    return "DuckDBOfflineStore" in str(config.offline_store.type)
