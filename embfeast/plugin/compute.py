@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin import parts
@@ -49,6 +50,25 @@ class RunCounts:
         )
 
 
+@dataclass(frozen=True)
+class Work:
+    """What is left to do of a chunk.
+
+    Attributes
+    ----------
+    read : int
+        Texts of the chunk.
+    rows : pyarrow.Table
+        Those that a table lacks.
+    lacking : dict from a table's folder to ndarray of shape (rows,), bool
+        Which of them it lacks.
+    """
+
+    read: int
+    rows: pa.Table
+    lacking: dict[Path, NDArray[np.bool_]]
+
+
 def compute_chunk(
     chunk: pa.Table,
     tables: Mapping[Path, FeatureTable],
@@ -71,29 +91,40 @@ def compute_chunk(
     -------
     RunCounts
     """
-    source = next(iter(tables.values())).source
-    texts = joined_texts(chunk, source.text_columns)
+    return compute_work(work_left(chunk, tables, stored), tables, fitted)
+
+
+def work_left(
+    chunk: pa.Table, tables: Mapping[Path, FeatureTable], stored: Mapping[Path, StoredRows]
+) -> Work:
+    """Find the rows of a chunk that a table lacks; parameters as in `compute_chunk`."""
     lacking = {
         folder: stored[folder].lacking(identities(chunk, table)) for folder, table in tables.items()
     }
-    wanted = np.logical_or.reduce(list(lacking.values()))
-    if not wanted.any():
-        return RunCounts(rows=chunk.num_rows)
-    rows = np.flatnonzero(wanted)
-    kept = [texts[row] for row in rows]
+    rows = np.flatnonzero(np.logical_or.reduce(list(lacking.values())))
+    own = {folder: mask[rows] for folder, mask in lacking.items()}
+    return Work(chunk.num_rows, chunk.take(rows), own)
+
+
+def compute_work(
+    work: Work, tables: Mapping[Path, FeatureTable], fitted: FittedRecipe
+) -> RunCounts:
+    """Compute the rows that are lacking, and write them as one part a table."""
+    if not work.rows.num_rows:
+        return RunCounts(rows=work.read)
+    source = next(iter(tables.values())).source
+    texts = joined_texts(work.rows, source.text_columns)
     entries = sorted({table.entry for table in tables.values()}, key=fitted.entries.index)
-    features = fitted.transform(kept, entries=entries)
-    read = chunk.take(rows)
+    features = fitted.transform(texts, entries=entries)
 
     def write(folder: Path) -> None:
-        own = lacking[folder][rows]
-        if own.any():
-            part = feature_rows(read, features, tables[folder], fitted)
-            parts.write_part(folder, part.filter(pa.array(own)))
+        if work.lacking[folder].any():
+            part = feature_rows(work.rows, features, tables[folder], fitted)
+            parts.write_part(folder, part.filter(pa.array(work.lacking[folder])))
 
     with ThreadPoolExecutor() as pool:  # packing floats takes longer than reading them
         list(pool.map(write, tables))
-    return RunCounts(chunk.num_rows, len(rows), sum(map(is_missing, kept)))
+    return RunCounts(work.read, len(texts), sum(map(is_missing, texts)))
 
 
 def joined_texts(chunk: pa.Table, columns: tuple[str, ...]) -> list[str | None]:

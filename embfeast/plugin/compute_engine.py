@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import click
 import pyarrow as pa
@@ -21,13 +21,15 @@ from feast.infra.compute_engines.base import ComputeEngine
 from feast.infra.compute_engines.local.compute import LocalComputeEngine
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
-from pydantic import Field, StrictStr
+from pydantic import Field, StrictStr, model_validator
 
 from embfeast.encoding import EmbeddingCache, Encoder
 from embfeast.errors import EmbfeastError
 from embfeast.plugin import coverage, parts
 from embfeast.plugin.compaction import compact
-from embfeast.plugin.compute import RunCounts, compute_chunk
+from embfeast.plugin.compute import RunCounts, work_left
+from embfeast.plugin.engine_choice import is_our_engine
+from embfeast.plugin.executor import Executor, LocalExecutor
 from embfeast.plugin.feature_table import ONLINE_TAG, FeatureTable, feature_table, is_ours
 from embfeast.plugin.newest import newest_rows
 from embfeast.plugin.online_write import write_online
@@ -55,6 +57,15 @@ class EmbeddingComputeEngineConfig(FeastConfigBaseModel):
         Characters that a text in a request or a push may have; materialization reads any text.
     push_wait : float
         Seconds that a push waits for a run that is writing the same feature tables.
+    executor : {"local", "ray"}
+        Where chunks are computed: in this process, or on a Ray cluster.
+    ray_address : str or None
+        ``host:port`` of a cluster, ``"auto"`` for the one that runs on this machine, or None to
+        start one here and stop it afterwards.
+    ray_cpus : int
+        CPUs of one worker, which opens the model once.
+    ray_workers : int or None
+        Most workers at a time; as many as the cluster has room for by default.
     """
 
     type: Literal[
@@ -67,12 +78,23 @@ class EmbeddingComputeEngineConfig(FeastConfigBaseModel):
     strict_versions: bool = False
     longest_text: int = Field(default=100_000, ge=1)
     push_wait: float = Field(default=10.0, ge=0)
+    executor: Literal["local", "ray"] = "local"
+    ray_address: StrictStr | None = Field(default=None, pattern=r"^(auto|[^\s:/]+:\d+)$")
+    ray_cpus: int = Field(default=1, ge=1)
+    ray_workers: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _check_ray(self) -> Self:
+        given = sorted(name for name in self.model_fields_set if name.startswith("ray_"))
+        if given and self.executor != "ray":
+            raise ValueError(f"{', '.join(given)}: only read with `executor: ray`; add it")
+        return self
 
 
 def engine_config(config: RepoConfig) -> EmbeddingComputeEngineConfig:
     """Return the engine's settings, also where another engine runs the repository."""
     given = config.batch_engine_config
-    if isinstance(given, dict) and "EmbeddingComputeEngine" in str(given.get("type")):
+    if isinstance(given, dict) and is_our_engine(config):
         return EmbeddingComputeEngineConfig(**given)
     return EmbeddingComputeEngineConfig()
 
@@ -251,12 +273,29 @@ class EmbeddingComputeEngine(ComputeEngine):
             for folder, table in tables.items():
                 stored[folder] = StoredRows(folder, table.keys, start, end)
                 opened.callback(stored[folder].close)
-            for chunk in source.read_texts(
+            chunks = source.read_texts(
                 repo, keys=keys, start=start, end=end, batch_rows=self.config.chunk_rows
-            ):
-                counts += compute_chunk(pa.table(chunk), tables, stored, fitted)
-                advance(chunk.num_rows)
+            )
+            work = (work_left(pa.table(chunk), tables, stored) for chunk in chunks)
+            for done in self._executor(tables, fitted)(work):
+                counts += done
+                advance(done.rows)
         return counts
+
+    def _executor(self, tables: dict[Path, FeatureTable], fitted: FittedRecipe) -> Executor:
+        if self.config.executor == "local":
+            return LocalExecutor(tables, fitted)
+        from embfeast.plugin.ray_executor import RayExecutor
+
+        return RayExecutor(
+            tables,
+            fitted.digest,
+            recipes=in_repo(self.repo_config, self.config.recipes).resolve(),
+            cached=self.config.cache is not None,
+            address=self.config.ray_address,
+            cpus=self.config.ray_cpus,
+            workers=self.config.ray_workers,
+        )
 
     def _write_online(self, view: View, start: datetime, end: datetime) -> None:
         kept_offline = view.task.feature_view.tags.get(ONLINE_TAG) == "false"

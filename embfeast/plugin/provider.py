@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from feast import FeatureStore, FeatureView, PushSource
 from feast.data_source import DataSource
+from feast.infra.compute_engines.base import ComputeEngine
 from feast.infra.passthrough_provider import PassthroughProvider
 from feast.online_response import OnlineResponse
 from feast.repo_config import RepoConfig
@@ -17,6 +18,7 @@ from feast.repo_config import RepoConfig
 from embfeast.errors import EmbfeastError
 from embfeast.plugin import parts
 from embfeast.plugin.compute_engine import engine_config, in_repo
+from embfeast.plugin.engine_choice import NEEDS_OURS, is_our_engine
 from embfeast.plugin.feature_table import DIGEST_TAG, feature_table, is_ours
 from embfeast.plugin.live import TEXT, check_text, serve_recipes_from
 from embfeast.plugin.push import push_texts
@@ -35,6 +37,19 @@ class EmbeddingProvider(PassthroughProvider):
     def __init__(self, config: RepoConfig) -> None:
         super().__init__(config)
         serve_recipes_from(in_repo(config, engine_config(config).recipes).resolve())
+
+    @property
+    def batch_engine(self) -> ComputeEngine:
+        """Return our engine; `feast apply` and `feast materialize` ask for it first.
+
+        Raises
+        ------
+        EmbfeastError
+            The repository names another engine, which cannot compute these views.
+        """
+        if not is_our_engine(self.repo_config):
+            raise EmbfeastError(NEEDS_OURS)
+        return super().batch_engine
 
     def validate_data_source(self, config: RepoConfig, data_source: DataSource) -> None:
         """Validate sources, but for feature tables that this very apply is going to make."""

@@ -18,6 +18,7 @@ from feast.value_type import ValueType
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.database import open_text_database, quote
+from embfeast.plugin.engine_choice import NEEDS_OURS, is_our_engine, is_our_offline_store
 
 MOMENT = "TIMESTAMP WITH TIME ZONE"
 _said_naive: set[tuple[str, str]] = set()
@@ -197,8 +198,15 @@ class DuckDBSource(DataSource):
         Raises
         ------
         EmbfeastError
-            Names what is missing or of the wrong type.
+            Names what is missing or of the wrong type, or that neither the engine nor the offline
+            store can read the database.
         """
+        if not is_our_engine(config) and not is_our_offline_store(config):
+            raise EmbfeastError(
+                f"source {self.name!r}: Feast's own stores cannot read a text database; put into "
+                "feature_store.yaml: offline_store: {type: embfeast.plugin.DuckDBOfflineStore}. "
+                f"And {NEEDS_OURS}"
+            )
         types = dict(self.get_table_column_names_and_types(config))
         named = [*self.key_columns, *([self.label_column] if self.label_column else [])]
         self._check_types(types, named)

@@ -16,6 +16,7 @@ from feast import (
 )
 from feast.transformation.mode import TransformationMode
 from feast.transformation.python_transformation import PythonTransformation
+from feast.transformation.ray_transformation import RayTransformation
 from feast.transformation.udf_rehydrate import rehydrate_udf_from_source
 from feast.types import Array, FeastType, Float32, Int64, String, from_value_type
 from feast.value_type import ValueType
@@ -54,11 +55,9 @@ PURPOSES = {
 # another engine than ours.
 BATCH_FUNCTION = """def computed_by_embfeast(frame):
     from embfeast.errors import EmbfeastError
+    from embfeast.plugin.engine_choice import NEEDS_OURS
 
-    raise EmbfeastError(
-        "this view is computed by embfeast's engine; put into feature_store.yaml: "
-        "batch_engine: {type: embfeast.plugin.EmbeddingComputeEngine}"
-    )
+    raise EmbfeastError(NEEDS_OURS)
 """
 LIVE_FUNCTION = """def live_features(inputs):
     from embfeast.plugin.live import live_features
@@ -367,7 +366,7 @@ def _batch_view(
     )
     return BatchFeatureView(
         name=name,
-        mode=TransformationMode.PYTHON,
+        mode=TransformationMode.RAY,
         entities=entities,
         schema=[
             *_key_fields(entities),
@@ -382,7 +381,11 @@ def _batch_view(
         description=_purpose(fitted, entry),
         owner=owner,
         tags=_tags(fitted, entry, prefix, tags),
-        feature_transformation=_python(BATCH_FUNCTION),
+        # Feast's Ray engine swallows an error of any other kind of transformation and passes the
+        # texts on as features; one of this kind it calls itself, before a row is touched.
+        feature_transformation=RayTransformation(
+            udf=rehydrate_udf_from_source(BATCH_FUNCTION), udf_string=BATCH_FUNCTION
+        ),
     )
 
 

@@ -1,0 +1,207 @@
+"""Chunks on a real cluster of two machines, both of them processes on this one."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from feast import FeatureStore
+
+from embfeast import EmbfeastError
+from embfeast.plugin import ray_executor
+from embfeast.plugin.compute_engine import EmbeddingComputeEngineConfig
+from embfeast.plugin.verify import verify
+from tests.plugin.conftest import Repo, day, sample_rows
+
+pytest.importorskip("ray")
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before a cluster starts: no report to its makers
+PERIOD = (day(-1), day(400))
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A repository that was fitted and applied; its texts are long enough to take a while."""
+    repo = Repo(tmp_path_factory.mktemp("template") / "repo")
+    more = [
+        (100 + i, "more", f"Text {i}. " + "It takes the model a while. " * 20, day(i), day(i))
+        for i in range(26)
+    ]
+    repo.write_texts(sample_rows() + more)
+    repo.apply(repo.fit(day(8)))
+    return repo.path
+
+
+@pytest.fixture
+def repo(template, tmp_path):
+    shutil.copytree(template, tmp_path / "repo")
+    return Repo(tmp_path / "repo")
+
+
+@pytest.fixture(scope="module")
+def expected(template, tmp_path_factory):
+    """What a run on one machine stores."""
+    path = tmp_path_factory.mktemp("local") / "repo"
+    shutil.copytree(template, path)
+    local = Repo(path)
+    FeatureStore(config=local.config(cache=None)).materialize(*PERIOD)
+    return stored(local)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head that computes nothing and two machines of one CPU each; the last test loses one."""
+    from ray.cluster_utils import Cluster
+
+    machine = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **machine})
+    machine.pop("include_dashboard")
+    made.machines = [made.add_node(num_cpus=1, **machine) for _ in range(2)]
+    yield made
+    made.shutdown()
+
+
+def stored(repo: Repo) -> dict[str, bytes]:
+    """Return every part by its path: equal files hold equal rows, to the bit."""
+    root = repo.path / "data" / "features"
+    return {
+        str(p.relative_to(root)): p.read_bytes()
+        for p in sorted(root.rglob("*.parquet"))
+        if p.name[0] != "."
+    }
+
+
+def on_ray(repo: Repo, **engine) -> FeatureStore:
+    return FeatureStore(config=repo.config(executor="ray", cache=None, **engine))
+
+
+def assert_right(repo: Repo, store: FeatureStore, expected: dict[str, bytes]) -> None:
+    assert stored(repo) == expected
+    assert [str(f) for f in verify(store, sample=10) if not f.ok] == []
+    assert None not in repo.lookup(store, [0, 100, 125])["embedding"]
+
+
+@pytest.mark.slow
+def test_two_machines_store_the_bits_of_one(repo, cluster, expected, capsys):
+    store = on_ray(repo, ray_address=cluster.address)
+    store.materialize(*PERIOD)
+    assert "39 texts read, 39 computed" in capsys.readouterr().out
+    assert_right(repo, store, expected)
+    store.materialize(*PERIOD)
+    assert "0 computed, 39 were there already" in capsys.readouterr().out
+    assert stored(repo) == expected
+
+
+@pytest.mark.slow
+def test_a_cluster_without_room_or_recipe_is_named_and_nothing_is_stored(repo, cluster):
+    before = stored(repo)
+    with pytest.raises(EmbfeastError, match="none has the 3 that a worker needs"):
+        on_ray(repo, ray_address=cluster.address, ray_cpus=3).materialize(*PERIOD)
+    recipes = repo.recipes
+    (digest,) = (p for p in recipes.iterdir() if p.is_dir())
+    loaded = ray_executor.RayExecutor.__call__
+
+    def moved_away(self, work):  # as on a machine that does not share the folder
+        digest.rename(recipes / "elsewhere")
+        yield from loaded(self, work)
+
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(EmbfeastError, match=r"Ray worker on .*recipe .* is not in .*same path"),
+    ):
+        patch.setattr(ray_executor.RayExecutor, "__call__", moved_away)
+        on_ray(repo, ray_address=cluster.address).materialize(*PERIOD)
+    assert stored(repo) == before
+
+
+@pytest.mark.slow
+def test_a_worker_and_then_a_machine_lost_mid_run_cost_no_row(repo, cluster, expected):
+    store = on_ray(repo, ray_address=cluster.address)
+    lost = []
+
+    def lose() -> None:
+        workers = wait_for(lambda: busy_workers())
+        os.kill(workers[0], signal.SIGKILL)
+        lost.append("worker")
+        at = len(stored(repo))
+        wait_for(lambda: len(stored(repo)) > at)
+        cluster.remove_node(cluster.machines[0], allow_graceful=False)
+        lost.append("machine")
+
+    losing = threading.Thread(target=lose)
+    losing.start()
+    store.materialize(*PERIOD)
+    ended_with = list(lost)
+    losing.join()
+    assert ended_with == ["worker", "machine"], "both were lost before the run ended"
+    assert_right(repo, store, expected)
+
+
+def wait_for(condition):
+    for _ in range(1200):
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("nothing happened for a minute")
+
+
+def busy_workers() -> list[int]:
+    """Return this user's Ray workers that compute a chunk, by what Ray names their processes."""
+    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    rows = (line.split(maxsplit=1) for line in listed.stdout.splitlines())
+    return [int(pid) for pid, said in rows if said.startswith("ray::compute_on_worker")]
+
+
+def test_a_worker_that_does_not_share_the_tables_or_is_late_writes_nothing(tmp_path):
+    with pytest.raises(EmbfeastError, match="storage that all machines share"):
+        ray_executor._check_shared(tmp_path / "elsewhere", "run")
+    (tmp_path / ray_executor.RUN_FILE).write_text("a later run")
+    with pytest.raises(EmbfeastError, match="belongs to a later run"):
+        ray_executor._check_shared(tmp_path, "run")
+    (tmp_path / ray_executor.RUN_FILE).write_text("run")
+    ray_executor._check_shared(tmp_path, "run")
+
+
+def test_an_address_where_nothing_listens_is_named_in_seconds(repo):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(EmbfeastError, match=f"Ray cluster {address} .ray_address. cannot be used"):
+        on_ray(repo, ray_address=address).materialize(*PERIOD)
+
+
+def test_a_missing_ray_names_the_extra(repo, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(EmbfeastError, match=r'pip install "embfeast\[ray\]"'):
+        on_ray(repo).materialize(*PERIOD)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"executor": "dask"}, "'local' or 'ray'"),
+        ({"executor": "ray", "ray_address": "ray://head:10001"}, "ray_address"),
+        ({"executor": "ray", "ray_cpus": 0}, "ray_cpus"),
+        ({"ray_address": "auto"}, "only read with `executor: ray`"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings, said):
+    with pytest.raises(ValueError, match=said):
+        EmbeddingComputeEngineConfig(**settings)
+
+
+def test_the_sample_is_one_yaml_apart():
+    import yaml
+
+    folder = Path(__file__).parents[2] / "feature_repo"
+    one, other = (
+        yaml.safe_load((folder / name).read_text())
+        for name in ("feature_store.yaml", "feature_store.ray.yaml")
+    )
+    assert other.pop("batch_engine").items() > one.pop("batch_engine").items()
+    assert one == other
