@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embfeast import EmbfeastError, Encoder
+from embfeast import EmbfeastError, Encoder, counts
 from embfeast.encoding import EmbeddingCache
 
 TEXTS = [
@@ -126,6 +126,17 @@ def test_cached_and_repeated_texts_are_encoded_once(tmp_path, encoder):
     cached.encode_pooled(TEXTS, ["sentence", "max"])
     assert counting.texts == 2 * len(TEXTS), "another pooling needs another pass, once"
     assert np.array_equal(cached.encode(TEXTS), encoder.encode(TEXTS))
+
+
+def test_an_encoder_with_another_cache_shares_the_open_model(tmp_path, encoder):
+    cached = encoder.with_cache(EmbeddingCache(tmp_path))
+    assert cached._backend is encoder._backend
+    before = counts.totals()
+    assert np.array_equal(cached.encode(["a text"]), encoder.encode(["a text"]))
+    cached.encode(["a text", "another"])
+    grown = counts.totals() - before
+    assert (grown["texts_encoded"], grown["cache_hits"]) == (3, 1)
+    assert encoder.cache is None
 
 
 def test_encoder_travels_to_another_process_without_its_open_model(encoder):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from feast.data_source import PushMode
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embfeast import EmbfeastError
@@ -245,6 +245,7 @@ def test_pushes_of_several_processes_and_their_many_small_parts_stay_right(pushe
     assert breaches(store) == []
 
 
+@settings(deadline=None)
 @given(
     pushed=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=6),
     before=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=6),

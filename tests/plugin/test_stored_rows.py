@@ -1,5 +1,5 @@
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embfeast.plugin import parts
@@ -23,6 +23,7 @@ def table(rows):
     )
 
 
+@settings(deadline=None)
 @given(st.lists(identities, max_size=12), st.lists(identities, max_size=12))
 def test_what_is_not_stored_is_lacking_whatever_the_rows(tmp_path_factory, stored, asked):
     folder = tmp_path_factory.mktemp("table")
@@ -42,3 +43,11 @@ def test_a_period_takes_in_late_arrivals_and_nothing_after_its_end(tmp_path):
     known = StoredRows(tmp_path, ["id"], day(3), day(4))
     assert known.lacking(table(rows)).tolist() == [True, False, False, True]
     known.close()
+
+
+def test_rows_that_a_source_has_not_got_are_told(tmp_path):
+    parts.write_part(tmp_path, table([(1, 1, 1), (2, 1, 1), (None, 2, 2)]))
+    rows = StoredRows(tmp_path, ["id"])
+    assert rows.lacked_by(table([(1, 1, 1), (None, 2, 2)])).equals(table([(2, 1, 1)]))
+    assert rows.lacked_by(table([])).num_rows == 3
+    rows.close()

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from embfeast import EmbfeastError
-from embfeast.plugin.table_lock import only_writer
+from embfeast.plugin.table_lock import BusyError, only_writer
 
 
 def test_a_second_writer_waits_and_says_so(tmp_path, capsys):
@@ -37,4 +37,15 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     cannot = pytest.raises(EmbfeastError, match="file cannot be written")
     with cannot, only_writer([tmp_path / "file"]):
+        pass
+
+
+def test_who_waits_for_some_time_is_told_that_the_table_is_busy(tmp_path):
+    with (
+        only_writer([tmp_path]),
+        pytest.raises(BusyError, match=r"more than 0\.05 seconds; nothing was stored"),
+        only_writer([tmp_path], wait=0.05),
+    ):
+        pass
+    with only_writer([tmp_path], wait=0):
         pass

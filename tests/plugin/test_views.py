@@ -1,5 +1,5 @@
 import pytest
-from feast import BatchFeatureView, Entity, OnDemandFeatureView, ValueType
+from feast import BatchFeatureView, Entity, OnDemandFeatureView, PushSource, ValueType
 
 from embfeast import EmbfeastError, Recipe
 from embfeast.plugin import feature_views, live_view, pair_view
@@ -94,3 +94,12 @@ def test_another_engine_is_told_what_to_configure(made):
     _, _, views = made
     with pytest.raises(EmbfeastError, match="batch_engine"):
         views["review_reduced"].feature_transformation.udf({})
+
+
+def test_texts_come_from_a_duckdb_source_or_are_pushed_beside_one(made):
+    repo, fitted, views = made
+    with pytest.raises(EmbfeastError, match="'pushed' has no texts"):
+        feature_views(fitted, source=PushSource(name="pushed"), entity=repo.review)
+    beside = feature_views(fitted, source=repo.push_source(), entity=repo.review)
+    assert beside["review_text"].stream_source.name == "review_push"
+    assert feature_table(beside["review_reduced"]) == feature_table(views["review_reduced"])
