@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from embfeast.plugin.compute_engine import EmbeddingComputeEngine, EmbeddingComputeEngineConfig
+    from embfeast.plugin.duplicates import duplicate_candidates
     from embfeast.plugin.offline_store import DuckDBOfflineStore, DuckDBOfflineStoreConfig
     from embfeast.plugin.provider import EmbeddingProvider
     from embfeast.plugin.registry_store import AtomicFileRegistryStore
+    from embfeast.plugin.similar import similar_texts
     from embfeast.plugin.source import DuckDBSource
     from embfeast.plugin.views import feature_views, live_view, pair_view
 
@@ -21,9 +23,11 @@ _LAZY = {
     "EmbeddingComputeEngine": "compute_engine",
     "EmbeddingComputeEngineConfig": "compute_engine",
     "EmbeddingProvider": "provider",
+    "duplicate_candidates": "duplicates",
     "feature_views": "views",
     "live_view": "views",
     "pair_view": "views",
+    "similar_texts": "similar",
 }
 __all__ = [
     "AtomicFileRegistryStore",
@@ -33,9 +37,11 @@ __all__ = [
     "EmbeddingComputeEngine",
     "EmbeddingComputeEngineConfig",
     "EmbeddingProvider",
+    "duplicate_candidates",
     "feature_views",
     "live_view",
     "pair_view",
+    "similar_texts",
 ]
 
 

@@ -1,0 +1,66 @@
+"""`embfeast similar` on a materialized repository."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from tests.plugin.conftest import materialized  # noqa: F401
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def similar(materialized):  # noqa: F811
+    repo, _, _ = materialized
+    config = {
+        "project": "reviews",
+        "provider": "embfeast.plugin.EmbeddingProvider",
+        "registry": {"path": "data/registry.db"},
+        "online_store": {"type": "sqlite", "path": "data/online.db"},
+        "offline_store": {"type": "embfeast.plugin.DuckDBOfflineStore"},
+        "batch_engine": {"type": "embfeast.plugin.EmbeddingComputeEngine"},
+        "entity_key_serialization_version": 3,
+    }
+    (repo.path / "feature_store.yaml").write_text(yaml.safe_dump(config))
+
+    def run(*words, code=0):
+        ended = subprocess.run(
+            [sys.executable, "-m", "embfeast.cli", "similar", *words, "--repo", str(repo.path)],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"COLUMNS": "120"},
+        )
+        assert ended.returncode == code, ended.stdout + ended.stderr
+        return ended.stdout if not code else ended.stderr
+
+    return run
+
+
+def test_a_text_and_a_key_are_answered_in_json(similar):
+    rows = json.loads(similar("review_embedding", "--text", "a refund", "-k", "2", "--json"))
+    assert [sorted(row) for row in rows] == [["event_timestamp", "review_id", "score"]] * 2
+    assert {row["review_id"] for row in rows} == {3, 11}
+    rows = json.loads(similar("review_embedding", "--key", "review_id=3", "-k", "1", "--json"))
+    assert rows[0]["review_id"] == 11
+
+
+def test_people_get_a_table(similar):
+    assert "review_id" in similar("review_embedding", "--text", "a refund")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("review_embedding", "--key", "3"), "give it as name=value"),
+        (("review_embedding",), "give one of text, vector and key"),
+        (("reviews", "--text", "a"), "views with a vector are"),
+    ],
+)
+def test_a_mistake_ends_in_one_line(similar, words, message):
+    said = similar(*words, code=1)
+    assert message in said
+    assert "Traceback" not in said
