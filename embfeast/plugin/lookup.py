@@ -30,7 +30,8 @@ def lookup(
     Returns
     -------
     dict
-        Features by name, in its order, and last ``embfeast_status`` (see `embfeast.plugin.versions`).
+        Features in the order of their names, and last ``embfeast_status`` (see
+        `embfeast.plugin.versions`).
 
     Raises
     ------
