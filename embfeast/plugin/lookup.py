@@ -30,7 +30,8 @@ def lookup(
     Returns
     -------
     dict
-        Features by name, and ``embfeast_status`` (see `embfeast.plugin.versions`).
+        Features in the order of their names, and last ``embfeast_status`` (see
+        `embfeast.plugin.versions`).
 
     Raises
     ------
@@ -52,7 +53,8 @@ def lookup(
             f"{said} has no features in the online store; compare it with the table's keys, and "
             "run `embfeast materialize`"
         )
-    return found
+    status = {STATUS: found.pop(STATUS)} if STATUS in found else {}
+    return dict(sorted(found.items())) | status
 
 
 def needs(store: FeatureStore, service: FeatureService) -> set[str]:

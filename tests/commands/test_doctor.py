@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from email.message import Message
 from importlib import metadata
 
 import pytest
@@ -63,6 +64,13 @@ def test_a_package_of_another_version_or_missing_is_named(healthy, monkeypatch):
     assert "feast 0.66.0 is installed, embfeast needs <0.68,>=0.67" in broken
     assert "safetensors is not installed" in broken
     assert 'pip install "safetensors' in broken
+
+
+def test_a_python_on_which_nobody_has_run_it_is_a_warning(healthy, monkeypatch):
+    said = Message()
+    said["Classifier"] = "Programming Language :: Python :: 3.9"
+    monkeypatch.setattr(metadata, "metadata", lambda name: said)
+    assert "embfeast was run on 3.9" in " ".join(found(healthy, "warning"))
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 
 from embfeast.plugin.doctor.finding import Finding
 from embfeast.plugin.doctor.subject import Subject
 
-# Newer ones may do, but nobody has run the tests on them.
-TESTED_PYTHONS = SpecifierSet(">=3.11,<3.12")
+PYTHON = "Programming Language :: Python :: "
 
 
 def check_versions(subject: Subject) -> Iterator[Finding]:
@@ -27,15 +25,13 @@ def check_versions(subject: Subject) -> Iterator[Finding]:
 
 
 def _python() -> Finding:
-    version = ".".join(map(str, sys.version_info[:3]))
-    if version in TESTED_PYTHONS:
-        return Finding("versions", "ok", f"Python {version}")
-    return Finding(
-        "versions",
-        "warning",
-        f"Python {version}; embfeast is tested on {TESTED_PYTHONS}",
-        "take a tested one where something fails",
-    )
+    classifiers = metadata.metadata("embfeast").get_all("Classifier") or []
+    run = [one.removeprefix(PYTHON) for one in classifiers if one.startswith(PYTHON)]
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if own in run:
+        return Finding("versions", "ok", f"Python {own}")
+    found = f"Python {own}; embfeast was run on {', '.join(run)}"
+    return Finding("versions", "warning", found, "take one of those where something fails")
 
 
 def _package(required: Requirement) -> Finding | None:
