@@ -28,6 +28,7 @@ BENCHMARKS = {
     "memory": "memory",
     "startup": "startup",
     "scaling": "scaling",
+    "ray": "ray_workers",
 }
 
 
