@@ -29,6 +29,7 @@ BENCHMARKS = {
     "startup": "startup",
     "scaling": "scaling",
     "similar": "similar",
+    "ray": "ray_workers",
 }
 
 

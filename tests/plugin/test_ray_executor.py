@@ -98,7 +98,9 @@ def test_two_machines_store_the_bits_of_one(repo, cluster, expected, capsys):
 
 
 @pytest.mark.slow
-def test_a_cluster_without_room_or_recipe_is_named_and_nothing_is_stored(repo, cluster):
+def test_a_cluster_without_room_or_recipe_is_named_and_nothing_is_stored(
+    repo, cluster, monkeypatch
+):
     before = stored(repo)
     with pytest.raises(EmbfeastError, match="none has the 3 that a worker needs"):
         on_ray(repo, ray_address=cluster.address, ray_cpus=3).materialize(*PERIOD)
@@ -110,11 +112,8 @@ def test_a_cluster_without_room_or_recipe_is_named_and_nothing_is_stored(repo, c
         digest.rename(recipes / "elsewhere")
         yield from loaded(self, work)
 
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        pytest.raises(EmbfeastError, match=r"Ray worker on .*recipe .* is not in .*same path"),
-    ):
-        patch.setattr(ray_executor.RayExecutor, "__call__", moved_away)
+    monkeypatch.setattr(ray_executor.RayExecutor, "__call__", moved_away)
+    with pytest.raises(EmbfeastError, match=r"Ray worker on .*recipe .* is not in .*same path"):
         on_ray(repo, ray_address=cluster.address).materialize(*PERIOD)
     assert stored(repo) == before
 
