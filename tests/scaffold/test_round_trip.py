@@ -10,7 +10,10 @@ from feast import FeatureStore
 
 from tests.scaffold.conftest import Shell, note
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*has no time zone"),  # said by init too
+]
 
 ROWS = 40
 START = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -71,6 +74,7 @@ def a_file(shell):
 
 @pytest.fixture(params=[string_keys, composite_keys, several_texts, a_query, a_file])
 def given(request, shell):
+    shell.spawn = request.param is string_keys  # one of them as a user types it
     return (shell, *request.param(shell))
 
 
