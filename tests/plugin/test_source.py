@@ -38,6 +38,7 @@ def folder(tmp_path):
 class Config:
     def __init__(self, path: Path) -> None:
         self.repo_path = path
+        self.batch_engine_config = {"type": "embfeast.plugin.EmbeddingComputeEngine"}
 
 
 def test_rows_of_a_period_come_in_order_with_both_ends(folder):
