@@ -20,7 +20,7 @@ def test_the_command_writes_the_file_and_says_so_for_machines(tmp_path, encoder)
     asked = ["report", "--repo", str(repo), "--out", str(out), "--no-evaluate", "--json"]
     said = CliRunner().invoke(app, asked, catch_exceptions=False)
     assert said.exit_code == 0
-    facts = json.loads(said.stdout[said.stdout.index("{") :])
+    facts = json.loads(said.stdout)
     assert facts["bytes"] == out.stat().st_size
     assert facts["Texts"] == "20"
     assert out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
