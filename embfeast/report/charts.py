@@ -3,17 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import altair as alt
 import numpy as np
 from numpy.typing import NDArray
-
-from embfeast.errors import EmbfeastError
-
-try:
-    import altair as alt
-except ImportError as error:
-    raise EmbfeastError(
-        'a report needs the figures\' libraries: pip install "embfeast[report]"'
-    ) from error
 
 # Places in the palette of the page (Okabe and Ito's colours, in templates/style.css), so that
 # figures follow light, dark and print without being drawn again.

@@ -11,7 +11,7 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from embfeast.report.charts import CONFIG, SHAPES
+from embfeast.report.charts import CONFIG
 from embfeast.report.overview import Card
 from embfeast.report.section import Figure, Section, Table
 
@@ -53,14 +53,14 @@ def render(page: Page) -> str:
     environment.tests |= {"figure": _is_figure, "number": _is_number}
     environment.filters |= {"anchor": anchor, "shown": _shown}
     template = environment.get_template("report.html")
-    return template.render(
+    made = template.render(
         page=page,
         style=_own("style.css"),
         script=_own("figures.js"),
         vega=Markup(_vega()),  # noqa: S704 - not the user's
         config=CONFIG,
-        shapes=SHAPES,
     )
+    return made.lstrip()  # what the macros leave before the first line
 
 
 def anchor(title: str) -> str:
