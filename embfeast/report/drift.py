@@ -42,8 +42,8 @@ def drift(sample: Sample) -> Section:
         + (
             f"Above {NOTICEABLE} either way a model notices: look at those texts, and fit again if "
             "they are here to stay."
-            if abs(moved[worst][at]) >= NOTICEABLE
-            else "That is little: no reason to fit again."
+            if abs(moved[worst][at]) >= max(NOTICEABLE, 2 / np.sqrt(counts[names[at]]))
+            else "That is little, or what so few texts do by chance: no reason to fit again."
         ),
         f"By chance alone a mean of n texts moves by about 1/√n: 0.1 for 100 texts. Periods of "
         f"fewer than {LEAST_TEXTS} texts are not counted.",
