@@ -132,7 +132,7 @@ class Encoder:
         dict of ndarray of shape (n, dim), float32
             By the poolings' keys.
         """
-        _check_texts(texts)
+        texts = _checked(texts)
         wanted = {p.key: p for p in map(_pooling, poolings)}
         hashes = [_sha256(text) for text in texts]
         first = {key: row for row, key in reversed(list(enumerate(hashes)))}
@@ -158,7 +158,7 @@ class Encoder:
         ----------
         texts : sequence of str
         """
-        _check_texts(texts)
+        texts = _checked(texts)
         found = self._whole_tokenizer.encode_batch(
             [self._clean(text) for text in texts], add_special_tokens=False
         )
@@ -347,7 +347,8 @@ def _sha256(text: str) -> bytes:
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 
-def _check_texts(texts: Sequence[str]) -> None:
+def _checked(texts: Sequence[str]) -> list[str]:
+    """Return texts by position: a pandas Series would be asked by its index."""
     if isinstance(texts, str):
         raise EmbfeastError("encode takes a list of texts, got one string; write encode([text])")
     for row, text in enumerate(texts):
@@ -357,6 +358,7 @@ def _check_texts(texts: Sequence[str]) -> None:
                 f"text {row} is {what}, not a string; leave missing texts out, or use "
                 "FittedRecipe.transform, which gives them null features"
             )
+    return list(texts)
 
 
 def _pooling(given: str | Pooling) -> Pooling:

@@ -190,6 +190,7 @@ def prepare(
     EmbfeastError
         Lengths differ, or there are too few rows or classes.
     """
+    texts = list(texts)  # a pandas Series would be asked by its index, not by position
     given = pd.Series(list(labels), dtype=object)
     if len(given) != len(texts):
         raise EmbfeastError(f"there are {len(given)} labels for {len(texts)} texts")

@@ -291,15 +291,15 @@ class FittedRecipe:
             As `transform`.
         """
         wanted = self._check_entries(entries)
-        rows = [row for row, text in enumerate(texts) if not is_missing(text)]
-        counts.add("null_texts", len(texts) - len(rows))
-        outputs = self.matrices([str(texts[row]) for row in rows], wanted)
+        present = {row: str(text) for row, text in enumerate(texts) if not is_missing(text)}
+        counts.add("null_texts", len(texts) - len(present))
+        outputs = self.matrices(list(present.values()), wanted)
         made: dict[str, list[Any]] = {}
         for entry in wanted:
             _check_finite(entry, outputs[entry])
             for feature, values in self._lists(entry, outputs[entry]):
                 made[feature] = [None] * len(texts)
-                for row, value in zip(rows, values, strict=True):
+                for row, value in zip(present, values, strict=True):
                     made[feature][row] = value
         return made
 

@@ -147,6 +147,9 @@ class Recipe:
             No text is left, lengths differ, or a trick cannot be fitted: the message names the
             entry.
         """
+        if isinstance(texts, str):
+            raise EmbfeastError("fit takes a list of texts, got one string")
+        texts = list(texts)  # a pandas Series would be asked by its index, not by position
         rows, missing = eligible(texts, timestamps, created_timestamps, as_of)
         rows = draw(rows, self.settings.fit_rows, self.settings.random_state)
         encoder = encoder or Encoder(self.settings.model)

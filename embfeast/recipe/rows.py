@@ -36,8 +36,6 @@ def eligible(
     EmbfeastError
         No text is left, or the times do not fit.
     """
-    if isinstance(texts, str):
-        raise EmbfeastError("fit takes a list of texts, got one string")
     rows = pd.DataFrame(index=pd.RangeIndex(len(texts)))
     rows["event"] = _times("timestamps", timestamps, len(texts))
     rows["created"] = _times("created_timestamps", created, len(texts))

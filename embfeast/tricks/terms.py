@@ -45,6 +45,7 @@ def distinctive_terms(
     >>> distinctive_terms(texts, np.array([0, 0, 1, 1]), 2, terms=2)
     [['charged', 'card'], ['late', 'parcel']]
     """
+    texts = list(texts)  # a pandas Series would be asked by its index, not by position
     kept = [row for row, group in enumerate(groups) if group >= 0]
     counter = CountVectorizer(token_pattern=WORD, max_features=MOST_WORDS)
     try:

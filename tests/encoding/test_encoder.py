@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -156,3 +157,10 @@ def test_a_machine_that_has_the_exported_graph_needs_neither_torch_nor_transform
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == expected.tobytes().hex()
+
+
+def test_texts_of_a_series_are_taken_by_position_whatever_its_index(encoder):
+    texts = ["a parcel", "an invoice", "a login"]
+    shuffled = pd.Series(texts, index=[2, 0, 7])
+    assert encoder.encode(shuffled).tobytes() == encoder.encode(texts).tobytes()
+    assert encoder.pieces(shuffled) == encoder.pieces(texts)

@@ -6,6 +6,7 @@ import pytest
 
 from embfeast import EmbfeastError, Recipe
 from embfeast.evaluation import evaluate
+from embfeast.evaluation.evaluate import prepare
 from embfeast.evaluation.sets import RAW, feature_sets, make_blocks
 
 pytestmark = pytest.mark.slow
@@ -124,3 +125,12 @@ def test_what_cannot_be_compared_is_said(tickets, times, recipe, change, message
     } | change
     with pytest.raises(EmbfeastError, match=message):
         evaluate(tickets[0][:40], given.pop("labels"), recipe, **given)
+
+
+def test_texts_of_a_series_are_taken_by_position_whatever_its_index(tickets):
+    texts, labels = tickets
+    shuffled = pd.Series(texts, index=range(len(texts), 0, -1))
+    by_position, by_list = (
+        prepare(given, labels, None, "stratified", 5, None, 0) for given in (shuffled, texts)
+    )
+    assert by_position.texts == by_list.texts

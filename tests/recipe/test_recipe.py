@@ -185,3 +185,10 @@ def test_clusters_keep_their_numbers_when_the_previous_fit_is_given():
     assert again.transform(told)["cluster"].to_pylist() == [0, 1, 2]
     anew = recipe.fit(bills[:4] + parcels + more)
     assert anew.transform(told)["cluster"].to_pylist() == [2, 1, 0]
+
+
+def test_texts_of_a_series_are_taken_by_position_whatever_its_index(recipe, fitted, texts):
+    shuffled = pd.Series(texts, index=range(len(texts), 0, -1))
+    assert recipe.fit(shuffled).digest == fitted.digest
+    assert fitted.transform(shuffled).equals(fitted.transform(texts))
+    assert fitted.values(shuffled) == fitted.values(texts)
