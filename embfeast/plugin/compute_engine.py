@@ -4,11 +4,12 @@ import signal
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import click
 import pyarrow as pa
@@ -30,13 +31,15 @@ from embfeast.plugin.compaction import compact
 from embfeast.plugin.compute import RunCounts, work_left
 from embfeast.plugin.engine_choice import is_our_engine
 from embfeast.plugin.executor import Executor, LocalExecutor
-from embfeast.plugin.feature_table import ONLINE_TAG, FeatureTable, feature_table, is_ours
+from embfeast.plugin.feature_table import FeatureTable, feature_table, is_ours, is_served
 from embfeast.plugin.newest import newest_rows
 from embfeast.plugin.online_write import write_online
 from embfeast.plugin.stored_rows import StoredRows
 from embfeast.plugin.table_lock import only_writer
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.versions import current_digest, load_version
+
+Item = TypeVar("Item")
 
 
 class EmbeddingComputeEngineConfig(FeastConfigBaseModel):
@@ -220,8 +223,7 @@ class EmbeddingComputeEngine(ComputeEngine):
                 parts.ensure_table(view.folder, view.table.schema)
             with only_writer(view.folder for view in views):
                 counts = self._write_offline(views, fitted, start, end)
-                for view in views:
-                    self._write_online(view, start, end)
+                self._write_online(views, start, end)
                 for view in views:
                     coverage.add(view.folder, (start, end))
                     compact(view.folder)
@@ -297,12 +299,24 @@ class EmbeddingComputeEngine(ComputeEngine):
             workers=self.config.ray_workers,
         )
 
-    def _write_online(self, view: View, start: datetime, end: datetime) -> None:
-        kept_offline = view.task.feature_view.tags.get(ONLINE_TAG) == "false"
-        if kept_offline or not view.task.feature_view.online:
-            return
-        for table in newest_rows(view.folder, view.table.keys, start, end):
-            write_online(self.repo_config, self.online_store, view.task.feature_view, table)
+    def _write_online(self, views: Sequence[View], start: datetime, end: datetime) -> None:
+        newest = (
+            (view.task.feature_view, table)
+            for view in views
+            if is_served(view.task.feature_view)
+            for table in newest_rows(view.folder, view.table.keys, start, end)
+        )
+        for view, table in _read_ahead(newest):
+            write_online(self.repo_config, self.online_store, view, table)
+
+
+def _read_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield items, the next one being read in another thread while one is used."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = reader.submit(next, items, None)
+            yield item
 
 
 @contextmanager

@@ -92,6 +92,11 @@ def is_ours(view: object) -> bool:
     return isinstance(view, BatchFeatureView | FeatureView) and DIGEST_TAG in (view.tags or {})
 
 
+def is_served(view: FeatureView) -> bool:
+    """Tell whether a view's features go into the online store."""
+    return bool(view.online) and view.tags.get(ONLINE_TAG) != "false"
+
+
 def feature_table(view: FeatureView) -> FeatureTable:
     """Read a view's tags, schema and sources.
 

@@ -25,7 +25,7 @@ from embfeast.plugin import parts
 from embfeast.plugin.compaction import compact
 from embfeast.plugin.compute import RunCounts, feature_rows, joined_texts
 from embfeast.plugin.compute_engine import engine_config, in_repo
-from embfeast.plugin.feature_table import EVENT_TIME, ONLINE_TAG, FeatureTable, feature_table
+from embfeast.plugin.feature_table import EVENT_TIME, FeatureTable, feature_table, is_served
 from embfeast.plugin.live import check_text, serving_recipe
 from embfeast.plugin.newest import newest_of_keys
 from embfeast.plugin.online_write import write_online
@@ -88,7 +88,7 @@ def push_texts(
             # Offline first, all views side by side: a write waits for the disk.
             written = pool.map(partial(_write, config), tables.values(), rows.values())
             computed = max(computed, *written)
-            served = list(filter(_is_served, own)) if online else []
+            served = list(filter(is_served, own)) if online else []
             newest = pool.map(
                 partial(_newest, config),
                 (tables[view.name] for view in served),
@@ -113,10 +113,6 @@ def _write(config: RepoConfig, table: FeatureTable, rows: pa.Table) -> int:
 
 def _newest(config: RepoConfig, table: FeatureTable, rows: pa.Table) -> pa.Table:
     return newest_of_keys(table.folder(config), table.keys, rows.select(table.identity))
-
-
-def _is_served(view: FeatureView) -> bool:
-    return bool(view.online) and view.tags.get(ONLINE_TAG) != "false"
 
 
 @lru_cache(maxsize=8)

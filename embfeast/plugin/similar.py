@@ -26,10 +26,10 @@ from embfeast.plugin.feature_table import (
     DIGEST_TAG,
     EVENT_TIME,
     MOMENT,
-    ONLINE_TAG,
     FeatureTable,
     feature_table,
     is_ours,
+    is_served,
 )
 from embfeast.plugin.live import serve_recipes_from, serving_recipe
 from embfeast.plugin.versions import CURRENT, MISSING, STATUS
@@ -123,7 +123,7 @@ def can_search(store: FeatureStore, view: FeatureView) -> bool:
         kind.retrieve_online_documents_v2 is not OnlineStore.retrieve_online_documents_v2
         and bool(getattr(config, "vector_enabled", False))
     )
-    return searches and view.online and view.tags.get(ONLINE_TAG) != "false"
+    return searches and is_served(view)
 
 
 def vector_view(store: FeatureStore, name: str) -> FeatureView:

@@ -19,10 +19,10 @@ from embfeast.plugin.compute_engine import engine_config, in_repo
 from embfeast.plugin.feature_table import (
     CREATED_TIME,
     EVENT_TIME,
-    ONLINE_TAG,
     FeatureTable,
     feature_table,
     is_ours,
+    is_served,
 )
 from embfeast.plugin.proto_rows import proto_rows
 from embfeast.plugin.stored_rows import StoredRows
@@ -333,7 +333,7 @@ class Counts:
             self._compare_online(one, others.slice(0, sample), store)
 
     def _compare_online(self, one: Subject, wanted: pa.Table, store: FeatureStore) -> None:
-        if one.view.tags.get(ONLINE_TAG) == "false" or not one.view.online:
+        if not is_served(one.view):
             return
         newest = _newest_rows(one, wanted)
         rows = proto_rows(newest, one.view)
