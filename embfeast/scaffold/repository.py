@@ -17,6 +17,8 @@ from embfeast.scaffold.names import entity_name, python_literal, unique
 STORE = "feature_store.yaml"
 MODULES = ("entities.py", "sources.py", "views.py", "services.py")
 RECIPE, README = "recipe.yaml", "README.md"
+# Feast looks for a file of this name, so a repository of somebody else's may have one of its own.
+SERVING = "static_artifacts.py"
 # In a repository of somebody else's, our files are told apart by name.
 PREFIX = "embfeast_"
 MERGED = "feature_store.embfeast.yaml"
@@ -144,7 +146,8 @@ def _file_names(guest: bool) -> dict[str, str]:
     """Return the templates and the files that they make."""
     if guest:
         return {name: PREFIX + name for name in (*MODULES, README)} | {RECIPE: RECIPE}
-    return {name: name for name in (*MODULES, RECIPE, STORE, README)} | {"gitignore": ".gitignore"}
+    files = (*MODULES, SERVING, RECIPE, STORE, README)
+    return {name: name for name in files} | {"gitignore": ".gitignore"}
 
 
 def _render(template: str, values: Mapping[str, Any], guest: bool) -> str:

@@ -3,6 +3,8 @@
 import statistics
 import tempfile
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +14,7 @@ from benchmarks.memory import run_apart, stand_in, with_texts
 from benchmarks.point_in_time import OURS, in_process, write_rows
 from benchmarks.repository import make_repository, materialize_all
 from embfeast.plugin import compaction, database, parts
+from embfeast.plugin.compute_engine import EmbeddingComputeEngine
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME, MOMENT
 from embfeast.plugin.point_in_time import FeatureRelation, join_as_of
 
@@ -28,12 +31,13 @@ def scaling() -> list[Row]:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         template = make_repository(Path(folder) / "template", 2_000)
-        first = 0.0
+        halves: dict[str, float] = {}
         for times in TIMES:
-            repo = with_texts(template, Path(folder) / str(times), times * ROWS)
-            cost = MICROSECOND * run_apart(_materialize, repo) / (times * ROWS)
-            first = first or cost
-            rows.append(_growth("materialize", times * ROWS, cost, first))
+            count = times * ROWS
+            repo = with_texts(template, Path(folder) / str(times), count)
+            for half, spent in run_apart(_materialize, repo).items():
+                cost = MICROSECOND * spent / count
+                rows.append(_growth(half, count, cost, halves.setdefault(half, cost)))
         first = 0.0
         for times in TIMES:
             count = times * READ_ROWS
@@ -53,9 +57,22 @@ def _growth(what: str, count: int, cost: float, first: float) -> Row:
     )
 
 
-def _materialize(repo: Path) -> float:
+def _materialize(repo: Path) -> dict[str, float]:
+    """Return the seconds of a run, and of its two halves."""
     stand_in()
-    return seconds(lambda: materialize_all(repo))
+    online: list[float] = []
+    write = EmbeddingComputeEngine._write_online
+
+    def timed(self: EmbeddingComputeEngine, *given: Any) -> None:
+        online.append(seconds(lambda: write(self, *given)))
+
+    with patch.object(EmbeddingComputeEngine, "_write_online", timed):
+        whole = seconds(lambda: materialize_all(repo))
+    return {
+        "materialize": whole,
+        "materialize, offline": whole - sum(online),
+        "materialize, into SQLite": sum(online),
+    }
 
 
 def _small_parts(folder: Path) -> Row:
