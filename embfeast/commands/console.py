@@ -2,6 +2,7 @@
 
 import json as jsonlib
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,9 @@ def open_store(repo: Path) -> Any:
     EmbfeastError
         The folder is no feature repository, a setting is wrong, or the registry does not answer.
     """
-    # Feast takes seconds to import, which `--help` need not wait for.
+    path = os.environ.get("FEAST_FS_YAML_FILE_PATH") or repo / "feature_store.yaml"
+    if not Path(path).exists():  # said before Feast is imported, which takes seconds
+        raise EmbfeastError(f"{path} does not exist; name the repository with --repo")
     from embfeast.plugin.servers import open_repository
 
     logging.getLogger("feast.repo_config").addFilter(_is_no_false_alarm)

@@ -69,13 +69,10 @@ class Work:
     lacking: dict[Path, NDArray[np.bool_]]
 
 
-def compute_chunk(
-    chunk: pa.Table,
-    tables: Mapping[Path, FeatureTable],
-    stored: Mapping[Path, StoredRows],
-    fitted: FittedRecipe,
-) -> RunCounts:
-    """Compute the rows of a chunk that a table lacks, and write them as one part a table.
+def work_left(
+    chunk: pa.Table, tables: Mapping[Path, FeatureTable], stored: Mapping[Path, StoredRows]
+) -> Work:
+    """Find the rows of a chunk that a table lacks.
 
     Parameters
     ----------
@@ -85,19 +82,7 @@ def compute_chunk(
         All of one recipe and one source.
     stored : mapping from the same folders to StoredRows
         What the tables have already.
-    fitted : FittedRecipe
-
-    Returns
-    -------
-    RunCounts
     """
-    return compute_work(work_left(chunk, tables, stored), tables, fitted)
-
-
-def work_left(
-    chunk: pa.Table, tables: Mapping[Path, FeatureTable], stored: Mapping[Path, StoredRows]
-) -> Work:
-    """Find the rows of a chunk that a table lacks; parameters as in `compute_chunk`."""
     lacking = {
         folder: stored[folder].lacking(identities(chunk, table)) for folder, table in tables.items()
     }

@@ -7,6 +7,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from feast import FeatureStore
 from feast.repo_config import FeastConfigError, RepoConfig
 from feast.utils import get_default_yaml_file_path
@@ -203,6 +204,8 @@ def open_repository(repo: Path) -> FeatureStore:
     path = get_default_yaml_file_path(repo)
     if not path.exists():
         raise EmbfeastError(f"{path} does not exist; name the repository with --repo")
+    if not isinstance(read_yaml(path), dict):
+        raise EmbfeastError(f"{path} holds no settings; write project, provider and stores into it")
     try:
         store = FeatureStore(repo_path=str(repo))
     except FeastConfigError as error:
@@ -220,6 +223,20 @@ def open_repository(repo: Path) -> FeatureStore:
             f"{path.name}{unset_variables(url)}"
         ) from error
     return store
+
+
+def read_yaml(path: Path) -> Any:
+    """Return what a YAML file holds.
+
+    Raises
+    ------
+    EmbfeastError
+        It cannot be read.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise EmbfeastError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
 
 
 def _setting(problem: dict[str, Any]) -> str:

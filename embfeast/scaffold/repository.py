@@ -12,6 +12,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from embfeast.errors import EmbfeastError
+from embfeast.plugin.servers import read_yaml
 from embfeast.scaffold.names import entity_name, python_literal, unique
 
 STORE = "feature_store.yaml"
@@ -133,10 +134,7 @@ def _merged(path: Path) -> str:
 
 
 def _read_store(path: Path) -> dict[str, Any]:
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise EmbfeastError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    given = read_yaml(path)
     if not isinstance(given, dict):
         raise EmbfeastError(f"{path} is no mapping of settings")
     return given

@@ -90,10 +90,10 @@ def assert_right(repo: Repo, store: FeatureStore, expected: dict[str, bytes]) ->
 def test_two_machines_store_the_bits_of_one(repo, cluster, expected, capsys):
     store = on_ray(repo, ray_address=cluster.address)
     store.materialize(*PERIOD)
-    assert "39 texts read, 39 computed" in capsys.readouterr().out
+    assert "39 texts read, 39 computed" in capsys.readouterr().err
     assert_right(repo, store, expected)
     store.materialize(*PERIOD)
-    assert "0 computed, 39 were there already" in capsys.readouterr().out
+    assert "0 computed, 39 were there already" in capsys.readouterr().err
     assert stored(repo) == expected
 
 

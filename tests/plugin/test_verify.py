@@ -153,8 +153,8 @@ def test_coverage_decides_between_lost_and_late(ready):
 
 def test_the_command_prints_a_table_or_json_and_its_exit_code_tells(ready, monkeypatch):
     repo, store, _ = ready
-    monkeypatch.setattr("feast.FeatureStore", lambda repo_path: store)
-    (repo.path / "feature_store.yaml").touch()
+    monkeypatch.setattr("embfeast.plugin.servers.FeatureStore", lambda repo_path: store)
+    (repo.path / "feature_store.yaml").write_text("project: reviews")
     runner = CliRunner()
     fine = runner.invoke(app, ["verify", "--repo", str(repo.path), "--all"])
     assert fine.exit_code == 0

@@ -249,6 +249,12 @@ def test_the_error_of_a_damaged_setting_shows_no_password(tmp_path):
     assert secret not in str(caught.value)
 
 
+def test_an_empty_yaml_is_said(tmp_path):
+    (tmp_path / "feature_store.yaml").touch()
+    with pytest.raises(EmbfeastError, match="holds no settings"):
+        open_store(tmp_path)
+
+
 def test_own_servers_ask_for_the_password(own_postgres):
     with pytest.raises(psycopg.OperationalError):
         own_postgres.connect(password="wrong")  # pragma: allowlist secret

@@ -78,10 +78,10 @@ def test_a_stop_by_hand_ends_in_a_clear_line_without_a_traceback(fresh, expected
     code = (
         "import sys; from pathlib import Path; from click import command;"
         "from tests.plugin.conftest import Repo; from tests.reliability import runs;"
-        "import embfeast.plugin.compute_engine as engine; import time;"
-        "real = engine.compute_chunk;"
+        "import embfeast.plugin.executor as executor; import time;"
+        "real = executor.compute_work;"
         "slow = lambda: (print('chunk', flush=True), time.sleep(0.3));"
-        "engine.compute_chunk = lambda *a: (slow(), real(*a))[1];"
+        "executor.compute_work = lambda *a: (slow(), real(*a))[1];"
         "command()(lambda: runs.materialize(sys.argv[1]))([])"
     )
     ran = subprocess.Popen(

@@ -54,7 +54,7 @@ def run(folder: Path, *command: str, **environment: str) -> str:
         command, cwd=folder, capture_output=True, text=True, env=os.environ | environment
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
+    return ran.stdout + ran.stderr
 
 
 def script(name: str) -> list[str]:
