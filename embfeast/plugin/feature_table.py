@@ -30,9 +30,9 @@ EVENT_TIME = "event_timestamp"
 CREATED_TIME = "created_timestamp"
 MOMENT = pa.timestamp("us", tz="UTC")
 
-# Feast says at every load that these kinds of view are young, and, where Milvus' client is installed,
-# something of its own settings. embfeast is built on them and
-# pinned to a version of Feast; its users can do nothing about it.
+# Feast says at every load that these kinds of view are young and, where the client of Milvus is
+# installed, something of its own settings. embfeast is built on them and pinned to a version of
+# Feast; its users can do nothing about it.
 for message in (
     "Batch feature views are experimental",
     "On demand feature view is an experimental",
