@@ -1,6 +1,7 @@
 """The command `embfeast`: gathers the commands, and ends a user's mistake in one line."""
 
 import sys
+import warnings
 from importlib import import_module
 
 import typer
@@ -40,7 +41,8 @@ for _name in COMMANDS:
 
 
 def main() -> None:
-    """Run the command; a user's mistake ends in one line and exit code 1."""
+    """Run the command; a user's mistake ends in one line and exit code 1, a warning is one line."""
+    warnings.showwarning = _one_line
     try:
         app()
     except EmbfeastError as error:
@@ -49,6 +51,11 @@ def main() -> None:
     except KeyboardInterrupt:
         print("stopped; what is stored is unharmed", file=sys.stderr)  # noqa: T201
         sys.exit(130)
+
+
+def _one_line(message: Warning | str, *_: object, **__: object) -> None:
+    """Say what a warning says; where in the code it was raised helps nobody here."""
+    print(f"warning: {message}", file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":

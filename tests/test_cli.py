@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 
 import pytest
 from typer.testing import CliRunner
@@ -79,3 +80,12 @@ def test_what_is_no_repository_is_said_before_feast_is_imported(tmp_path):
     words = [sys.executable, "-c", code, str(tmp_path)]
     ran = subprocess.run(words, capture_output=True, text=True, check=True)
     assert ran.stdout.strip().endswith("name the repository with --repo False")
+
+
+def test_a_warning_is_one_line_without_the_place_in_the_code(monkeypatch, capsys):
+    monkeypatch.setattr("warnings.showwarning", warnings.showwarning)
+    monkeypatch.setattr("embfeast.cli.app", lambda: warnings.warn("times are UTC", stacklevel=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        main()
+    assert capsys.readouterr().err == "warning: times are UTC\n"
