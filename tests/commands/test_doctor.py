@@ -16,6 +16,8 @@ from embfeast.plugin.doctor.stores import SECRET
 from embfeast.recipe.versions import current_digest
 from tests.commands.conftest import STORE, feast, review, run, run_with_code, write
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def healthy(applied):
@@ -166,7 +168,6 @@ def test_an_online_store_that_cannot_be_read_is_said(healthy):
     assert "online store sqlite cannot be read: DatabaseError" in " ".join(found(healthy, "broken"))
 
 
-@pytest.mark.slow
 def test_an_online_store_that_does_not_answer_is_said_without_its_password(healthy):
     redis = "type: redis\n  connection_string: 127.0.0.1:1,password=hush\n"
     changed = STORE.replace("type: sqlite\n  path: data/online.db\n", redis)
@@ -238,7 +239,6 @@ def test_half_written_files_are_named_with_their_size_and_how_to_remove_them(hea
     assert not found(healthy, "warning")
 
 
-@pytest.mark.slow
 def test_tables_of_earlier_recipes_are_counted_but_are_no_fault(healthy):
     before = current_digest(healthy / "data" / "recipes")
     run("fit", "--repo", healthy, "--as-of", "2024-01-09")

@@ -5,6 +5,8 @@ import pytest
 from embfeast import Recipe
 from tests.commands.conftest import fails, review, run, write
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["--folds", "2"]
 
 
@@ -14,7 +16,6 @@ def many(repo):
     return repo
 
 
-@pytest.mark.slow
 def test_the_tables_own_label_is_predicted_in_order_of_time(many):
     said = run("evaluate", "--repo", many, *QUICK).stdout
     assert "75 texts (1 left out for want of text or label)" in said

@@ -5,6 +5,8 @@ import pytest
 from embfeast.recipe.versions import current_digest, load_current
 from tests.commands.conftest import RECIPE, fails, run
 
+pytestmark = pytest.mark.slow
+
 SELECTING = (
     RECIPE
     + """

@@ -4,6 +4,8 @@ import pytest
 
 from tests.commands.conftest import fails, run
 
+pytestmark = pytest.mark.slow
+
 KEY = ["--key", "shop=north", "--key", "number=3"]
 
 

@@ -1,6 +1,10 @@
 import json
 
+import pytest
+
 from tests.commands.conftest import fails, review, run, write
+
+pytestmark = pytest.mark.slow
 
 WHOLE = ["2024-01-01T12:00:00+00:00", "2024-01-16T12:00:00+00:00"]
 

@@ -3,6 +3,8 @@ import pytest
 
 from embfeast.evaluation.comparison import differences
 
+pytestmark = pytest.mark.slow
+
 
 def coins(rng, share=0.8, rows=80, folds=10):
     return [(rng.random(rows) < share).astype(float) for _ in range(folds)]

@@ -10,6 +10,8 @@ from embfeast import EmbfeastError
 from embfeast.plugin.feature_table import is_ours
 from tests.plugin.conftest import Repo, day, sample_rows
 
+pytestmark = pytest.mark.slow
+
 PERIOD = (day(-1), day(20))
 OUR_PROVIDER = "embfeast.plugin.EmbeddingProvider"
 OUR_STORE = "embfeast.plugin.DuckDBOfflineStore"
@@ -94,7 +96,6 @@ def test_under_feasts_provider_and_store_nothing_is_applied_or_stored(repo, offl
     assert stored_rows(repo) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("offline", [OUR_STORE, "dask"])
 def test_our_engine_is_right_under_feasts_provider(repo, tmp_path, offline):
     own, other = (Repo(shutil.copytree(repo.path, tmp_path / name)) for name in ("own", "other"))

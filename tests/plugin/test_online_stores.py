@@ -17,6 +17,8 @@ from embfeast.plugin.verify import verify
 from tests.plugin.conftest import Repo, day, sample_rows
 from tests.services import POSTGRES, REDIS, keys_of, postgres_database, redis_keys
 
+pytestmark = pytest.mark.slow
+
 BACKENDS = ["sqlite", "redis", "postgres", "postgres_pool", "postgres_registry"]
 
 

@@ -23,6 +23,8 @@ from embfeast.plugin.table_lock import BusyError, only_writer
 from embfeast.plugin.verify import verify
 from tests.plugin.conftest import day
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = ["review_id", "title", "body", "written_at", "known_at"]
 NEW = (20, "refund", "I want my money back for number 20", day(12), day(12))
 FAR = timedelta(days=36_500)
@@ -228,7 +230,6 @@ for number in range(first, first + 18):
 """
 
 
-@pytest.mark.slow
 def test_pushes_of_several_processes_and_their_many_small_parts_stay_right(pushed):
     repo, store, _ = pushed
     running = [

@@ -1,10 +1,13 @@
 """Nothing at or after the cutoff has any say."""
 
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embfeast import Encoder, Recipe
+
+pytestmark = pytest.mark.slow
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 RECIPE = Recipe(

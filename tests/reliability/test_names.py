@@ -12,6 +12,8 @@ from embfeast.plugin.database import quote
 from embfeast.recipe.versions import save_version
 from tests.plugin.conftest import day
 
+pytestmark = pytest.mark.slow
+
 ODD = ['review "id"', "größe; DROP TABLE x", "鍵 'k'", "a b/c", "../up"]
 
 

@@ -13,6 +13,8 @@ from embfeast import EmbfeastError
 from load_test import load_test
 from tests.scripts.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 class Answers(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

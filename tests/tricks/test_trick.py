@@ -170,6 +170,7 @@ def test_set_output_gives_named_columns(trick, X, library):
     assert list(frame.columns) == trick.get_feature_names_out().tolist()
 
 
+@pytest.mark.slow
 def test_another_process_fits_the_same_bits():
     code = (
         "import sys; sys.path.insert(0, 'tests/tricks'); import hashlib;"
