@@ -10,6 +10,8 @@ from embfeast import EmbfeastError
 from embfeast.plugin.copy_postgres import TYPES, copy_postgres
 from tests.services import POSTGRES, free_port, postgres_database
 
+pytestmark = pytest.mark.slow
+
 NOON = datetime.datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 

@@ -18,6 +18,8 @@ from embfeast.plugin.feature_table import feature_table
 from embfeast.plugin.verify import verify
 from tests.plugin.conftest import day
 
+pytestmark = pytest.mark.slow
+
 FAR = timedelta(days=36_500)
 
 

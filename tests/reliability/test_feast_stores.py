@@ -12,6 +12,8 @@ import pytest
 from tests.plugin.test_offline_store import open_store
 from tests.plugin.test_point_in_time import oracle
 
+pytestmark = pytest.mark.slow
+
 T = pd.Timestamp("2026-03-01", tz="UTC")
 OURS = "embfeast.plugin.DuckDBOfflineStore"
 
