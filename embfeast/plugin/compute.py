@@ -95,12 +95,37 @@ def compute_work(
     work: Work, tables: Mapping[Path, FeatureTable], fitted: FittedRecipe
 ) -> RunCounts:
     """Compute the rows that are lacking, and write them as one part a table."""
+    return write_work(work, compute_features(work, tables, fitted), tables, fitted)
+
+
+def compute_features(
+    work: Work, tables: Mapping[Path, FeatureTable], fitted: FittedRecipe
+) -> pa.Table | None:
+    """Compute the rows that are lacking, or return None where none is."""
     if not work.rows.num_rows:
-        return RunCounts(rows=work.read)
-    source = next(iter(tables.values())).source
-    texts = joined_texts(work.rows, source.text_columns)
+        return None
     entries = sorted({table.entry for table in tables.values()}, key=fitted.entries.index)
-    features = fitted.transform(texts, entries=entries)
+    return fitted.transform(_texts(work, tables), entries=entries)
+
+
+def write_work(
+    work: Work,
+    features: pa.Table | None,
+    tables: Mapping[Path, FeatureTable],
+    fitted: FittedRecipe,
+) -> RunCounts:
+    """Write computed rows as one part a table.
+
+    Parameters
+    ----------
+    work : Work
+    features : pyarrow.Table or None
+        As `compute_features` returns them.
+    tables : mapping from the folder of its parts to the table
+    fitted : FittedRecipe
+    """
+    if features is None:
+        return RunCounts(rows=work.read)
 
     def write(folder: Path) -> None:
         if work.lacking[folder].any():
@@ -109,7 +134,13 @@ def compute_work(
 
     with ThreadPoolExecutor() as pool:  # packing floats takes longer than reading them
         list(pool.map(write, tables))
-    return RunCounts(work.read, len(texts), sum(map(is_missing, texts)))
+    missing = sum(map(is_missing, _texts(work, tables)))
+    return RunCounts(work.read, work.rows.num_rows, missing)
+
+
+def _texts(work: Work, tables: Mapping[Path, FeatureTable]) -> list[str | None]:
+    source = next(iter(tables.values())).source
+    return joined_texts(work.rows, source.text_columns)
 
 
 def joined_texts(chunk: pa.Table, columns: tuple[str, ...]) -> list[str | None]:

@@ -4,12 +4,11 @@ import signal
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 import click
 import pyarrow as pa
@@ -34,12 +33,11 @@ from embfeast.plugin.executor import Executor, LocalExecutor
 from embfeast.plugin.feature_table import FeatureTable, feature_table, is_ours, is_served
 from embfeast.plugin.newest import newest_rows
 from embfeast.plugin.online_write import write_online
+from embfeast.plugin.read_ahead import read_ahead
 from embfeast.plugin.stored_rows import StoredRows
 from embfeast.plugin.table_lock import only_writer
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.versions import current_digest, load_version
-
-Item = TypeVar("Item")
 
 
 class EmbeddingComputeEngineConfig(FeastConfigBaseModel):
@@ -306,17 +304,8 @@ class EmbeddingComputeEngine(ComputeEngine):
             if is_served(view.task.feature_view)
             for table in newest_rows(view.folder, view.table.keys, start, end)
         )
-        for view, table in _read_ahead(newest):
+        for view, table in read_ahead(newest):
             write_online(self.repo_config, self.online_store, view, table)
-
-
-def _read_ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield items, the next one being read in another thread while one is used."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = reader.submit(next, items, None)
-            yield item
 
 
 @contextmanager

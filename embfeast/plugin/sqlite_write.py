@@ -6,6 +6,7 @@ one fills the same table with the same bytes, column by column.
 
 import sqlite3
 import time
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -23,11 +24,14 @@ from feast.utils import to_naive_utc
 
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME
 from embfeast.plugin.proto_rows import key_bytes
+from embfeast.plugin.read_ahead import read_ahead
 from embfeast.plugin.value_bytes import value_bytes, value_texts
 
 COLUMNS = ("entity_key", "feature_name", "value", "value_text", "event_ts", "created_ts")
-# One statement for many rows takes half the time of one for each.
-ROWS_A_STATEMENT = 50
+# One statement for many rows takes half the time of one for each, and gives the other thread room.
+ROWS_A_STATEMENT = 500
+# Keys whose values are made while SQLite takes those before them.
+KEYS_A_BLOCK = 2_000
 
 
 def can_write(config: RepoConfig) -> bool:
@@ -51,13 +55,13 @@ def write(config: RepoConfig, store: SqliteOnlineStore, view: FeatureView, table
     """
     versioned = config.registry.enable_online_feature_view_versioning
     name = _quote_id(_table_id(config.project, view, versioned))
-    values = _flat(config, view, table)
     step = len(COLUMNS) * ROWS_A_STATEMENT
     connection: sqlite3.Connection = store._get_conn(config)
     with connection:
-        for start in range(0, len(values), step):
-            some = values[start : start + step]
-            connection.execute(_statement(name, len(some) // len(COLUMNS)), some)
+        for values in read_ahead(_blocks(config, view, table)):
+            for start in range(0, len(values), step):
+                some = values[start : start + step]
+                connection.execute(_statement(name, len(some) // len(COLUMNS)), some)
 
 
 @lru_cache
@@ -70,29 +74,30 @@ def _statement(name: str, rows: int) -> str:
     )
 
 
-def _flat(config: RepoConfig, view: FeatureView, table: pa.Table) -> list[Any]:
-    """Return the values of all rows one after the other, in the order of `COLUMNS`.
+def _blocks(config: RepoConfig, view: FeatureView, table: pa.Table) -> Iterator[list[Any]]:
+    """Yield the values of some keys at a time, as `_flat` makes them.
 
-    SQLite appends to its indices as long as keys come in order.
+    SQLite appends to its index as long as keys come in order.
     """
     given = key_bytes(table, view, config.entity_key_serialization_version)
     order = sorted(range(len(given)), key=given.__getitem__)
-    keys = [given[row] for row in order]
-    events, known = (
-        [moments[row] for row in order]
-        for moments in (_moments(table[EVENT_TIME]), _moments(table[CREATED_TIME]))
-    )
+    for start in range(0, len(order), KEYS_A_BLOCK):
+        rows = order[start : start + KEYS_A_BLOCK]
+        yield _flat(view, table.take(rows), [given[row] for row in rows])
+
+
+def _flat(view: FeatureView, table: pa.Table, keys: list[bytes]) -> list[Any]:
+    """Return the values of all rows one after the other, in the order of `COLUMNS`."""
+    events, known = _moments(table[EVENT_TIME]), _moments(table[CREATED_TIME])
     features = sorted(view.features, key=lambda field: field.name)
     width = len(COLUMNS) * len(features)
     flat: list[Any] = [None] * (width * len(keys))
     for place, field in enumerate(features):
-        values = value_bytes(table[field.name], field.dtype.to_value_type())
-        texts = value_texts(table[field.name])
         columns = (
             keys,
             [field.name] * len(keys),
-            [values[row] for row in order],
-            [texts[row] for row in order],
+            value_bytes(table[field.name], field.dtype.to_value_type()),
+            value_texts(table[field.name]),
             events,
             known,
         )
