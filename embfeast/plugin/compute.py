@@ -104,8 +104,10 @@ def compute_features(
     """Compute the rows that are lacking, or return None where none is."""
     if not work.rows.num_rows:
         return None
+    source = next(iter(tables.values())).source
+    texts = joined_texts(work.rows, source.text_columns)
     entries = sorted({table.entry for table in tables.values()}, key=fitted.entries.index)
-    return fitted.transform(_texts(work, tables), entries=entries)
+    return fitted.transform(texts, entries=entries)
 
 
 def write_work(
@@ -134,13 +136,8 @@ def write_work(
 
     with ThreadPoolExecutor() as pool:  # packing floats takes longer than reading them
         list(pool.map(write, tables))
-    missing = sum(map(is_missing, _texts(work, tables)))
-    return RunCounts(work.read, work.rows.num_rows, missing)
-
-
-def _texts(work: Work, tables: Mapping[Path, FeatureTable]) -> list[str | None]:
-    source = next(iter(tables.values())).source
-    return joined_texts(work.rows, source.text_columns)
+    # Missing and blank texts are those whose features are null, in each column alike.
+    return RunCounts(work.read, work.rows.num_rows, features.column(0).null_count)
 
 
 def joined_texts(chunk: pa.Table, columns: tuple[str, ...]) -> list[str | None]:
