@@ -22,7 +22,7 @@ HOSTILE = [
     "</script><script>window.hacked = 1</script>",
     '<img src=x onerror="window.hacked = 1">',
     '"><svg onload=window.hacked=1>',
-    "{{ 7 * 7 }} {% for x in y %}",
+    "{{ 98765 * 43210 }} {% for x in y %}",
     "<!--<script> \u2028 line \u2029 separators \\u003c",
     "a" * 20_000,
     "long words " * 3_000,

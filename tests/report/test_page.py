@@ -139,8 +139,10 @@ def test_hostile_texts_stay_texts(page, hostile_report):
     assert seen.evaluate("window.hacked") is None
     assert page.outside() == []
     assert seen.locator("img").count() == 0
-    assert "<script>window.hacked" in seen.locator("main").inner_text()
-    assert "49" not in seen.locator("#at-a-glance").inner_text()
+    shown = seen.locator("main").inner_text()
+    assert "<script>window.hacked" in shown
+    assert "{{ 98765 * 43210 }}" in shown
+    assert str(98765 * 43210) not in shown
     chart = seen.locator("figure:has(.legends) .chart")
     for place in range(0, chart.locator(".mark-symbol path").count(), 3):
         chart.locator(".mark-symbol path").nth(place).hover(force=True)
