@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from feast.protos.feast.types.Value_pb2 import FloatList, Value
 from feast.type_map import python_values_to_proto_values
 
@@ -46,7 +47,38 @@ def value_texts(column: pa.ChunkedArray) -> list[str | None]:
     """
     if pa.types.is_list(column.type):
         return [None] * len(column)
+    if pa.types.is_float32(column.type):
+        return float_texts(column.combine_chunks()).to_pylist()  # type: ignore[no-any-return]
     return [None if cell is None else str(cell) for cell in column.to_pylist()]
+
+
+def float_texts(cells: pa.FloatArray) -> pa.StringArray:
+    """Return numbers as Python writes them; nulls stay null.
+
+    Arrow writes them in a fifth of the time and without Python's lock, but small, large and whole
+    numbers otherwise; those are written by Python.
+
+    Parameters
+    ----------
+    cells : pyarrow.FloatArray
+
+    Examples
+    --------
+    >>> float_texts(pa.array([0.1, 2, 1e-5, None], pa.float32())).to_pylist()
+    ['0.10000000149011612', '2.0', '9.999999747378752e-06', None]
+    """
+    doubles = cells.cast(pa.float64())
+    size = pc.abs(doubles)
+    alike = pc.and_(
+        pc.and_(pc.greater_equal(size, 1e-4), pc.less(size, 1e10)),
+        pc.not_equal(doubles, pc.floor(doubles)),
+    )
+    own = pc.invert(alike)  # null where the number is
+    return pc.replace_with_mask(
+        doubles.cast(pa.string()),
+        own.fill_null(False),
+        pa.array([str(number) for number in doubles.filter(own).to_pylist()], pa.string()),
+    )
 
 
 def _floats(cells: pa.FloatArray) -> list[bytes]:

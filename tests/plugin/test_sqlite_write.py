@@ -15,7 +15,7 @@ from tests.plugin.conftest import day
 KEYS = {"whole": (ValueType.INT64, Int64), "word": (ValueType.STRING, String)}
 
 
-def view(*keys):
+def view(*keys, floats=("distance",)):
     return FeatureView(
         name="v",
         entities=[Entity(name=f"e_{k}", join_keys=[k], value_type=KEYS[k][0]) for k in keys],
@@ -23,7 +23,7 @@ def view(*keys):
             *[Field(name=k, dtype=KEYS[k][1]) for k in keys],
             Field(name="vector", dtype=Array(Float32)),
             Field(name="cluster", dtype=Int64),
-            Field(name="distance", dtype=Float32),
+            *[Field(name=name, dtype=Float32) for name in floats],
             Field(name="digest", dtype=String),
         ],
         source=FileSource(path="x", timestamp_field="event_timestamp"),
@@ -85,6 +85,24 @@ def test_the_table_holds_what_feasts_own_write_puts_there_to_the_byte(tmp_path, 
     assert found == content(tmp_path / "theirs.db")
 
 
+def test_many_floats_with_rows_of_nulls_and_odd_nulls_are_feasts_to_the_byte(tmp_path, rng):
+    names = [f"f{i:02d}" for i in range(30)]
+    one, table = view("whole", floats=names), rows(rng, 1_200).drop(["distance"])
+    for place, name in enumerate(names):
+        numbers = rng.normal(size=1_200) * 10.0 ** rng.integers(-40, 38, 1_200)
+        numbers[:6] = [0, -0.0, 1, -3, 1e10, 1e-4]
+        missing = np.arange(1_200) % 7 == 3
+        missing[place] |= place > 20
+        table = table.append_column(name, pa.array(numbers.astype("f4"), mask=missing))
+    config, store = store_of(tmp_path, "ours.db", one)
+    sqlite_write.write(config, store, one, table)
+    other, theirs = store_of(tmp_path, "theirs.db", one)
+    theirs.online_write_batch(other, one, proto_rows(table, one), None)
+    found = content(tmp_path / "ours.db")
+    assert len(found) == 1_200 * 33
+    assert found == content(tmp_path / "theirs.db")
+
+
 def test_a_second_write_replaces_all_values_of_its_keys_and_no_others(tmp_path, rng):
     one, table = view("whole"), rows(rng)
     config, store = store_of(tmp_path, "online.db", one)
@@ -108,12 +126,20 @@ def test_a_second_write_replaces_all_values_of_its_keys_and_no_others(tmp_path, 
 def test_a_failed_write_leaves_the_table_as_it_was(tmp_path, rng, monkeypatch):
     one, table = view("whole"), rows(rng)
     config, store = store_of(tmp_path, "online.db", one)
+    real = sqlite_write._blocks
 
-    half = [b"k", "vector", b"", None, 1, 1] * sqlite_write.ROWS_A_STATEMENT
-    monkeypatch.setattr(sqlite_write, "_flat", lambda *_: [*half, object(), *half[1:]])
+    def broken(*given):
+        block = next(real(*given))
+        yield block
+        yield [(object(), *block[0][1:])]
+
+    monkeypatch.setattr(sqlite_write, "_blocks", broken)
     with pytest.raises(sqlite3.Error):
         sqlite_write.write(config, store, one, table)
     assert content(tmp_path / "online.db") == []
+    monkeypatch.undo()
+    sqlite_write.write(config, store, one, table)
+    assert len(content(tmp_path / "online.db")) == 50 * 4
 
 
 def test_stores_with_columns_of_special_modes_are_left_to_feast(tmp_path):
