@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -298,14 +300,17 @@ class EmbeddingComputeEngine(ComputeEngine):
         )
 
     def _write_online(self, views: Sequence[View], start: datetime, end: datetime) -> None:
-        newest = (
-            (view.task.feature_view, table)
-            for view in views
-            if is_served(view.task.feature_view)
-            for table in newest_rows(view.folder, view.table.keys, start, end)
+        served = (view for view in views if is_served(view.task.feature_view))
+        # The rows of the next view are read while those of one are written.
+        coming = read_ahead(
+            (view, count, table)
+            for view in served
+            for count, tables in [newest_rows(view.folder, view.table.keys, start, end)]
+            for table in tables
         )
-        for view, table in read_ahead(newest):
-            write_online(self.repo_config, self.online_store, view, table)
+        for (view, count), group in groupby(coming, key=itemgetter(0, 1)):
+            tables = (table for _, _, table in group)
+            write_online(self.repo_config, self.online_store, view.task.feature_view, tables, count)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 A single value costs more to hand to SQLite than to keep there.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,63 +18,46 @@ VALUE_WIDTH = len(FLOAT_TAG) + 4
 TEXT_WIDTH = 24
 
 
-def value_slots(numbers: NDArray[np.float32]) -> list[bytes]:
-    """Return each row's values as serialized protobuf `Value` messages, one after the other.
+def float_slots(columns: Sequence[pa.ChunkedArray], rows: int) -> tuple[list[bytes], list[bytes]]:
+    """Return each row's serialized protobuf `Value` messages, and its numbers as text.
 
     Parameters
     ----------
-    numbers : ndarray of shape (n, columns), float32
+    columns : sequence of pyarrow.ChunkedArray of float32
+    rows : int
+        Of each column.
 
     Returns
     -------
-    list of n bytes
-        Column ``i`` begins at ``i * VALUE_WIDTH``.
-    """
-    made = np.empty((*numbers.shape, VALUE_WIDTH), dtype=np.uint8)
-    made[..., :-4] = np.frombuffer(FLOAT_TAG, dtype=np.uint8)
-    made[..., -4:] = numbers.astype("<f4").view(np.uint8).reshape(*numbers.shape, 4)
-    return _rows(made)
-
-
-def text_slots(numbers: NDArray[np.float32]) -> list[bytes]:
-    """Return each row's numbers as text, filled up with spaces.
-
-    Parameters
-    ----------
-    numbers : ndarray of shape (n, columns), float32
-
-    Returns
-    -------
-    list of n bytes
-        Column ``i`` begins at ``i * TEXT_WIDTH``.
+    values : list of bytes
+        Column ``i`` begins at ``i * VALUE_WIDTH``; a null is zeros.
+    texts : list of bytes
+        Column ``i`` begins at ``i * TEXT_WIDTH``, filled up with spaces; a null is spaces alone.
 
     Examples
     --------
-    >>> text_slots(np.array([[0.5, -2]], dtype=np.float32))[0].split()
-    [b'0.5', b'-2.0']
+    >>> column = pa.chunked_array([pa.array([0.5, None], pa.float32())])
+    >>> values, texts = float_slots([column], 2)
+    >>> [value.hex() for value in values], [text.strip() for text in texts]
+    (['350000003f', '0000000000'], [b'0.5', b''])
     """
-    texts = pc.utf8_rpad(float_texts(pa.array(numbers.ravel())), TEXT_WIDTH)
-    made = np.frombuffer(texts.buffers()[2], dtype=np.uint8, count=numbers.size * TEXT_WIDTH)
-    return _rows(made.reshape(*numbers.shape, TEXT_WIDTH))
+    if not columns:
+        return [b""] * rows, [b""] * rows
+    numbers = np.stack([c.fill_null(0).to_numpy() for c in columns], axis=1).astype("<f4")
+    values = np.empty((rows, len(columns), VALUE_WIDTH), dtype=np.uint8)
+    values[..., :-4] = np.frombuffer(FLOAT_TAG, dtype=np.uint8)
+    values[..., -4:] = numbers.view(np.uint8).reshape(rows, len(columns), 4)
+    padded = pc.utf8_rpad(float_texts(pa.array(numbers.ravel())), TEXT_WIDTH)
+    shape = (rows, len(columns), TEXT_WIDTH)
+    texts = np.frombuffer(padded.buffers()[2], np.uint8, count=math.prod(shape)).reshape(shape)
+    nulls = np.stack([c.is_null().to_numpy() for c in columns], axis=1)
+    if nulls.any():
+        texts = texts.copy()
+        values[nulls], texts[nulls] = 0, ord(" ")
+    return _whole_rows(values), _whole_rows(texts)
 
 
-def columns_alike(table: pa.Table, names: Sequence[str]) -> list[str]:
-    """Return the float32 columns that are null in the same rows as the first of them.
-
-    Features of one text are null together, so that these are all but odd ones.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-    names : sequence of str
-        The columns to choose from.
-    """
-    floats = [name for name in names if pa.types.is_float32(table.schema.field(name).type)]
-    nulls = {name: table[name].is_null().combine_chunks() for name in floats}
-    return [name for name in floats if nulls[name].equals(nulls[floats[0]])]
-
-
-def _rows(made: NDArray[np.uint8]) -> list[bytes]:
-    width = made.shape[1] * made.shape[2]
-    whole: list[bytes] = np.ascontiguousarray(made).reshape(-1).view(f"V{width}").tolist()
-    return whole
+def _whole_rows(slots: NDArray[np.uint8]) -> list[bytes]:
+    width = slots.shape[1] * slots.shape[2]
+    rows: list[bytes] = slots.reshape(-1).view(f"V{width}").tolist()
+    return rows

@@ -33,8 +33,8 @@ def newest_rows(
     end: datetime,
     *,
     batch_rows: int = 10_000,
-) -> Iterator[pa.Table]:
-    """Yield the newest revision of every key that has a row in a period.
+) -> tuple[int, Iterator[pa.Table]]:
+    """Find the newest revision of every key that has a row in a period.
 
     The newest is taken from the whole table: a run over an older period never puts an old value
     in the place of a newer one.
@@ -47,11 +47,13 @@ def newest_rows(
     start, end : datetime
         The period, by event or created time, both ends included.
     batch_rows : int, default 10,000
-        Most rows a table yielded.
+        Most rows of one of the tables returned.
 
-    Yields
-    ------
-    pyarrow.Table
+    Returns
+    -------
+    count : int
+        Of rows.
+    rows : iterator of pyarrow.Table
         All columns of the table, one row a key.
     """
     files = parts.files(folder)
@@ -67,7 +69,7 @@ def newest_rows(
         """,  # noqa: S608 - names are quoted, values bound
         {"start": start, "end": end},
     )
-    yield from _rows_at(folder, files, winners, batch_rows)
+    return winners.num_rows, _rows_at(folder, files, winners, batch_rows)
 
 
 def newest_of_keys(folder: Path, keys: Sequence[str], written: pa.Table) -> pa.Table:

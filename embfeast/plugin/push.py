@@ -95,7 +95,7 @@ def push_texts(
                 (rows[view.name] for view in served),
             )
             for view, table in zip(served, newest, strict=True):
-                write_online(config, store, view, table)
+                write_online(config, store, view, [table], table.num_rows)
             for folder in folders:
                 compact(folder)
     return RunCounts(chunk.num_rows, computed, sum(map(is_missing, texts)))

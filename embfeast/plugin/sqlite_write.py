@@ -6,13 +6,14 @@ one fills the same table with the same bytes, column by column.
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import chain, pairwise
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from feast import FeatureView, Field
+from feast import FeatureView
 from feast.infra.online_stores.sqlite import (
     SqliteOnlineStore,
     _quote_id,
@@ -20,23 +21,23 @@ from feast.infra.online_stores.sqlite import (
     adapt_datetime_epoch,
 )
 from feast.repo_config import RepoConfig
+from feast.types import Float32
 from feast.utils import to_naive_utc
 
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME
-from embfeast.plugin.float_slots import (
-    TEXT_WIDTH,
-    VALUE_WIDTH,
-    columns_alike,
-    text_slots,
-    value_slots,
-)
+from embfeast.plugin.float_slots import TEXT_WIDTH, VALUE_WIDTH, float_slots
 from embfeast.plugin.proto_rows import key_bytes
 from embfeast.plugin.read_ahead import read_ahead
 from embfeast.plugin.value_bytes import value_bytes, value_texts
 
 COLUMNS = ("entity_key", "feature_name", "value", "value_text", "event_ts", "created_ts")
+UPDATE = "ON CONFLICT(entity_key, feature_name) DO UPDATE SET " + ", ".join(
+    f"{column} = excluded.{column}" for column in COLUMNS[2:]
+)
 # Keys of one statement: the next ones are made while SQLite takes them.
 KEYS_A_BLOCK = 500
+# Keys of one transaction, which readers wait for.
+KEYS_AT_ONCE = 10_000
 
 
 def can_write(config: RepoConfig) -> bool:
@@ -47,112 +48,141 @@ def can_write(config: RepoConfig) -> bool:
     )
 
 
-def write(config: RepoConfig, store: SqliteOnlineStore, view: FeatureView, table: pa.Table) -> None:
-    """Write feature rows, as one transaction, in the place of what their keys had.
+def write(
+    config: RepoConfig,
+    store: SqliteOnlineStore,
+    view: FeatureView,
+    tables: Iterable[pa.Table],
+    rows: int,
+) -> None:
+    """Write feature rows in the place of what their keys had.
+
+    Keys go into the table in order, so that SQLite appends to its index: many of them are put in
+    order first, in a temporary table. A transaction holds at most `KEYS_AT_ONCE` keys.
 
     Parameters
     ----------
     config : RepoConfig
     store : SqliteOnlineStore
     view : FeatureView
-    table : pyarrow.Table
+    tables : iterable of pyarrow.Table
         Keys, event and created time, and the view's features; a key once.
+    rows : int
+        Of all tables together.
     """
     versioned = config.registry.enable_online_feature_view_versioning
-    name = _quote_id(_table_id(config.project, view, versioned))
-    features = sorted(view.features, key=lambda field: field.name)
-    floats = columns_alike(table, [field.name for field in features])
-    others = [field for field in features if field.name not in floats]
-    connection: sqlite3.Connection = store._get_conn(config)
-    _make_staging(connection, features, floats, others)
-    statement = _statement(name, len(others))
-    marks = f"({', '.join('?' * (5 + 2 * len(others)))})"
-    with connection:
-        for rows in read_ahead(_blocks(config, view, table, floats, others)):
-            connection.execute("DELETE FROM temp.given_rows")
-            connection.execute(
-                f"INSERT INTO temp.given_rows VALUES {', '.join([marks] * len(rows))}",  # noqa: S608
-                [cell for row in rows for cell in row],
+    given = _Given(view)
+    insert = given.insert_into(_quote_id(_table_id(config.project, view, versioned)))
+    blocks = read_ahead(_blocks(config, given, tables))
+    # A connection of our own: its temporary tables are gone with it, the disk they took too.
+    with closing(sqlite3.connect(store._get_db_path(config))) as connection:
+        given.create(connection)
+        if rows <= KEYS_AT_ONCE:
+            with connection:
+                for block in blocks:
+                    given.add(connection, block)
+                    connection.execute(f"{insert} WHERE true {UPDATE}")
+                    connection.execute("DELETE FROM temp.given_rows")
+            return
+        with connection:
+            for block in blocks:
+                given.add(connection, block)
+        connection.execute("CREATE INDEX temp.given_order ON given_rows (entity_key)")
+        for ends in pairwise(_cuts(connection)):
+            with connection:
+                in_order = "WHERE entity_key > ? AND entity_key <= ? ORDER BY entity_key"
+                connection.execute(f"{insert} {in_order} {UPDATE}", ends)
+
+
+def _cuts(connection: sqlite3.Connection) -> Iterator[bytes]:
+    """Yield keys that cut the given ones into parts of a transaction each."""
+    yield b""
+    step = (
+        "SELECT max(entity_key) FROM (SELECT entity_key FROM temp.given_rows "
+        "WHERE entity_key > ? ORDER BY entity_key LIMIT ?)"
+    )
+    last = b""
+    while (last := connection.execute(step, (last, KEYS_AT_ONCE)).fetchone()[0]) is not None:
+        yield last
+
+
+class _Given:
+    """Temporary tables of what is written: a row a key, and the features that are cut out of it.
+
+    Handing over each float by itself would cost more than keeping it.
+    """
+
+    def __init__(self, view: FeatureView) -> None:
+        self.view = view
+        features = sorted(view.features, key=lambda field: field.name)
+        self.floats = [field for field in features if field.dtype == Float32]
+        self.others = [field for field in features if field.dtype != Float32]
+
+    def create(self, connection: sqlite3.Connection) -> None:
+        cells = "".join(f", value_{i}, text_{i}" for i in range(len(self.others)))
+        columns = f"entity_key, event_ts, created_ts, numbers, texts{cells}"
+        connection.execute(f"CREATE TEMP TABLE given_rows ({columns})")
+        connection.execute("CREATE TEMP TABLE given_features (feature_name, slot, cell)")
+        places: list[tuple[str, int | None, int | None]]
+        places = [(field.name, slot, None) for slot, field in enumerate(self.floats)]
+        places += [(field.name, None, cell) for cell, field in enumerate(self.others)]
+        with connection:
+            connection.executemany(
+                "INSERT INTO temp.given_features VALUES (?, ?, ?)", sorted(places)
             )
-            connection.execute(statement)
 
-
-def _make_staging(
-    connection: sqlite3.Connection, features: list[Field], floats: list[str], others: list[Field]
-) -> None:
-    """Make a table of keys with all their values, and one of the features and where they are."""
-    cells = "".join(f", value_{i}, text_{i}" for i in range(len(others)))
-    for table, columns in (
-        ("given_rows", f"entity_key, event_ts, created_ts, numbers, texts{cells}"),
-        ("given_features", "feature_name, slot, cell"),
-    ):
-        connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
-        connection.execute(f"CREATE TEMP TABLE {table} ({columns})")
-    slots = {name: place for place, name in enumerate(floats)}
-    cells_of = {field.name: place for place, field in enumerate(others)}
-    with connection:
-        connection.executemany(
-            "INSERT INTO temp.given_features VALUES (?, ?, ?)",
-            [(field.name, slots.get(field.name), cells_of.get(field.name)) for field in features],
+    def add(self, connection: sqlite3.Connection, block: list[tuple[Any, ...]]) -> None:
+        # One statement: of each SQLite gives Python's lock away, and waits for it again.
+        marks = f"({', '.join('?' * (5 + 2 * len(self.others)))})"
+        connection.execute(
+            f"INSERT INTO temp.given_rows VALUES {', '.join([marks] * len(block))}",  # noqa: S608
+            list(chain.from_iterable(block)),
         )
 
+    def insert_into(self, name: str) -> str:
+        """Return the beginning of a statement that makes a row of each given key and feature."""
+        cuts = [
+            f"substr({run}, slot * {width} + 1, {width})"
+            for run, width in (("numbers", VALUE_WIDTH), ("texts", TEXT_WIDTH))
+        ]
+        number = f"coalesce(nullif({cuts[0]}, zeroblob({VALUE_WIDTH})), x'')"
+        value, text = (
+            f"CASE cell {' '.join(whens)} ELSE {own} END" if (whens := self._cells(kind)) else own
+            for kind, own in (("value", number), ("text", f"nullif(rtrim({cuts[1]}), '')"))
+        )
+        return (
+            f"INSERT INTO {name} ({', '.join(COLUMNS)}) "  # noqa: S608
+            f"SELECT entity_key, feature_name, {value}, {text}, event_ts, created_ts "
+            "FROM temp.given_rows CROSS JOIN temp.given_features"
+        )
 
-def _statement(name: str, others: int) -> str:
-    """Return the statement that makes a row of each given key and feature, in their order.
-
-    SQLite cuts the floats itself: handing over each would cost more than keeping it.
-    """
-    number = f"coalesce(substr(numbers, slot * {VALUE_WIDTH} + 1, {VALUE_WIDTH}), x'')"
-    text = f"rtrim(substr(texts, slot * {TEXT_WIDTH} + 1, {TEXT_WIDTH}))"
-    value, value_text = (
-        f"CASE cell {' '.join(f'WHEN {i} THEN {kind}_{i}' for i in range(others))} ELSE {own} END"
-        if others
-        else own
-        for kind, own in (("value", number), ("text", text))
-    )
-    update = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS[2:])
-    return (
-        f"INSERT INTO {name} ({', '.join(COLUMNS)}) "  # noqa: S608
-        f"SELECT entity_key, feature_name, {value}, {value_text}, event_ts, created_ts "
-        "FROM temp.given_rows CROSS JOIN temp.given_features WHERE true "
-        f"ON CONFLICT(entity_key, feature_name) DO UPDATE SET {update}"
-    )
+    def _cells(self, kind: str) -> list[str]:
+        return [f"WHEN {i} THEN {kind}_{i}" for i in range(len(self.others))]
 
 
 def _blocks(
-    config: RepoConfig, view: FeatureView, table: pa.Table, floats: list[str], others: list[Field]
+    config: RepoConfig, given: _Given, tables: Iterable[pa.Table]
 ) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield rows of the staging table, some keys at a time.
-
-    SQLite appends to its index as long as keys come in order.
-    """
-    given = key_bytes(table, view, config.entity_key_serialization_version)
-    order = sorted(range(len(given)), key=given.__getitem__)
-    for start in range(0, len(order), KEYS_A_BLOCK):
-        rows = order[start : start + KEYS_A_BLOCK]
-        some = table.take(rows)
-        columns: list[list[Any]] = [
-            [given[row] for row in rows],
-            _moments(some[EVENT_TIME]),
-            _moments(some[CREATED_TIME]),
-            *_slots(some, floats),
-        ]
-        for field in others:
-            columns.append(value_bytes(some[field.name], field.dtype.to_value_type()))
-            columns.append(value_texts(some[field.name]))
-        yield list(zip(*columns, strict=True))
+    """Yield the rows of some keys at a time, each table's in the order of their keys."""
+    for table in tables:
+        keys = key_bytes(table, given.view, config.entity_key_serialization_version)
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        for start in range(0, len(order), KEYS_A_BLOCK):
+            rows = order[start : start + KEYS_A_BLOCK]
+            yield _rows(given, table.take(rows), [keys[row] for row in rows])
 
 
-def _slots(table: pa.Table, floats: list[str]) -> tuple[list[bytes | None], list[bytes | None]]:
-    """Return the floats of each row and their texts; None for a row of nulls."""
-    if not floats:
-        return [None] * table.num_rows, [None] * table.num_rows
-    numbers = np.stack([table[name].fill_null(0).to_numpy() for name in floats], axis=1)
-    values: list[bytes | None] = [*value_slots(numbers)]
-    texts: list[bytes | None] = [*text_slots(numbers)]
-    for row in np.flatnonzero(table[floats[0]].is_null()):
-        values[row] = texts[row] = None
-    return values, texts
+def _rows(given: _Given, table: pa.Table, keys: list[bytes]) -> list[tuple[Any, ...]]:
+    columns: list[Sequence[Any]] = [
+        keys,
+        _moments(table[EVENT_TIME]),
+        _moments(table[CREATED_TIME]),
+        *float_slots([table[field.name] for field in given.floats], len(keys)),
+    ]
+    for field in given.others:
+        columns.append(value_bytes(table[field.name], field.dtype.to_value_type()))
+        columns.append(value_texts(table[field.name]))
+    return list(zip(*columns, strict=True))
 
 
 def _moments(column: pa.ChunkedArray) -> list[int | None]:

@@ -177,12 +177,11 @@ def test_a_bulk_write_stores_what_feasts_own_write_stores(backend):
         if not view.online:
             continue
         table = feature_table(view)
-        rows = pa.concat_tables(
-            newest_rows(table.folder(store.config), table.keys, day(-1), day(20))
-        )
+        count, tables = newest_rows(table.folder(store.config), table.keys, day(-1), day(20))
+        rows = pa.concat_tables(tables)
         protos = proto_rows(rows, view)
         asked = [[row[0] for row in protos], [field.name for field in view.features]]
-        write_online(store.config, online, view, rows)
+        write_online(store.config, online, view, [rows], count)
         ours = online.online_read(store.config, view, *map(list, asked))
         online.update(store.config, [view], [], [], [], partial=False)
         online.update(store.config, [], [view], [], [], partial=False)

@@ -64,10 +64,10 @@ def store_of(folder, name, one):
     return config, store
 
 
-def content(path):
+def content(path, order="entity_key, feature_name"):
     connection = sqlite3.connect(path)
     try:
-        return connection.execute("SELECT * FROM p_v ORDER BY entity_key, feature_name").fetchall()
+        return connection.execute(f"SELECT * FROM p_v ORDER BY {order}").fetchall()
     finally:
         connection.close()
 
@@ -77,7 +77,7 @@ def test_the_table_holds_what_feasts_own_write_puts_there_to_the_byte(tmp_path, 
     one, table = view(*keys), rows(rng)
     config, store = store_of(tmp_path, "ours.db", one)
     assert sqlite_write.can_write(config)
-    sqlite_write.write(config, store, one, table)
+    sqlite_write.write(config, store, one, [table], table.num_rows)
     other, theirs = store_of(tmp_path, "theirs.db", one)
     theirs.online_write_batch(other, one, proto_rows(table, one), None)
     found = content(tmp_path / "ours.db")
@@ -95,7 +95,7 @@ def test_many_floats_with_rows_of_nulls_and_odd_nulls_are_feasts_to_the_byte(tmp
         missing[place] |= place > 20
         table = table.append_column(name, pa.array(numbers.astype("f4"), mask=missing))
     config, store = store_of(tmp_path, "ours.db", one)
-    sqlite_write.write(config, store, one, table)
+    sqlite_write.write(config, store, one, [table], table.num_rows)
     other, theirs = store_of(tmp_path, "theirs.db", one)
     theirs.online_write_batch(other, one, proto_rows(table, one), None)
     found = content(tmp_path / "ours.db")
@@ -103,10 +103,26 @@ def test_many_floats_with_rows_of_nulls_and_odd_nulls_are_feasts_to_the_byte(tmp
     assert found == content(tmp_path / "theirs.db")
 
 
+def test_more_keys_than_a_transaction_holds_lie_in_the_table_in_order(tmp_path, rng, monkeypatch):
+    monkeypatch.setattr(sqlite_write, "KEYS_AT_ONCE", 90)
+    monkeypatch.setattr(sqlite_write, "KEYS_A_BLOCK", 40)
+    one, table = view("whole"), rows(rng, 1_000)
+    tables = [table.slice(start, 130) for start in range(0, 1_000, 130)]
+    config, store = store_of(tmp_path, "ours.db", one)
+    sqlite_write.write(config, store, one, tables, 1_000)
+    other, theirs = store_of(tmp_path, "theirs.db", one)
+    theirs.online_write_batch(other, one, proto_rows(table, one), None)
+    assert content(tmp_path / "ours.db") == content(tmp_path / "theirs.db")
+    as_written = content(tmp_path / "ours.db", order="rowid")
+    assert as_written == sorted(as_written, key=lambda row: row[:2])
+    sqlite_write.write(config, store, one, reversed(tables), 1_000)
+    assert content(tmp_path / "ours.db", order="rowid") == as_written
+
+
 def test_a_second_write_replaces_all_values_of_its_keys_and_no_others(tmp_path, rng):
     one, table = view("whole"), rows(rng)
     config, store = store_of(tmp_path, "online.db", one)
-    sqlite_write.write(config, store, one, table)
+    sqlite_write.write(config, store, one, [table], table.num_rows)
     before = content(tmp_path / "online.db")
     nulls = pa.table(
         {
@@ -116,7 +132,7 @@ def test_a_second_write_replaces_all_values_of_its_keys_and_no_others(tmp_path, 
             for name in table.column_names
         }
     ).slice(0, 30)
-    sqlite_write.write(config, store, one, nulls)
+    sqlite_write.write(config, store, one, [nulls], nulls.num_rows)
     after = content(tmp_path / "online.db")
     changed = {row[0] for row, old in zip(after, before, strict=True) if row != old}
     assert len(after) == len(before)
@@ -135,10 +151,10 @@ def test_a_failed_write_leaves_the_table_as_it_was(tmp_path, rng, monkeypatch):
 
     monkeypatch.setattr(sqlite_write, "_blocks", broken)
     with pytest.raises(sqlite3.Error):
-        sqlite_write.write(config, store, one, table)
+        sqlite_write.write(config, store, one, [table], table.num_rows)
     assert content(tmp_path / "online.db") == []
     monkeypatch.undo()
-    sqlite_write.write(config, store, one, table)
+    sqlite_write.write(config, store, one, [table], table.num_rows)
     assert len(content(tmp_path / "online.db")) == 50 * 4
 
 

@@ -4,9 +4,7 @@ from feast import ValueType
 from feast.protos.feast.types.Value_pb2 import Value
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from embfeast.plugin.float_slots import TEXT_WIDTH, VALUE_WIDTH, text_slots, value_slots
 from embfeast.plugin.value_bytes import float_texts, value_bytes
 
 ANY_FLOAT = st.floats(width=32)
@@ -22,17 +20,6 @@ def test_numbers_are_written_as_python_writes_them(numbers):
 def test_numbers_of_the_usual_size_are_written_as_python_writes_them():
     numbers = np.random.default_rng(0).standard_normal(100_000).astype(np.float32)
     assert float_texts(pa.array(numbers)).to_pylist() == [str(n) for n in numbers.tolist()]
-
-
-@given(st.integers(1, 5).flatmap(lambda n: arrays(np.float32, (3, n), elements=ANY_FLOAT)))
-def test_slots_hold_each_number_and_its_text_where_they_are_said_to_be(numbers):
-    values, texts = value_slots(numbers), text_slots(numbers)
-    for row, own in enumerate(numbers.tolist()):
-        for column, number in enumerate(own):
-            value = values[row][column * VALUE_WIDTH :][:VALUE_WIDTH]
-            assert repr(Value.FromString(value).float_val) == repr(number)
-            text = texts[row][column * TEXT_WIDTH :][:TEXT_WIDTH]
-            assert text.decode().rstrip() == str(number)
 
 
 def test_chunks_are_joined_before_they_are_converted():
