@@ -91,9 +91,8 @@ class EmbeddingCache:
 
         A cache that cannot be written costs time, not results: it is warned of and left.
         """
-        rows = [
-            (text, pooling, v.astype("<f4").tobytes()) for (text, pooling), v in vectors.items()
-        ]
+        # In the order of the index, so that each of its pages is met once.
+        rows = [(*key, vectors[key].astype("<f4").tobytes()) for key in sorted(vectors)]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with (

@@ -22,7 +22,7 @@ from embfeast.plugin import parts
 # So many small parts are joined at a time; fewer cost a reader little.
 MOST_SMALL = 32
 # A part of fewer rows is small. A row is rewritten a few times until it lies in a large part.
-LARGE = 2 * parts.ROW_GROUP
+LARGE = parts.ROW_GROUP
 # Rows of a part that compaction makes.
 MOST_ROWS = 16 * parts.ROW_GROUP
 # Seconds that a replaced part stays: a reader lists a table's parts and opens them later.

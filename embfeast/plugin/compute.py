@@ -1,6 +1,6 @@
 """One chunk of texts to the parts of all views: computed once, written where rows are missing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from embfeast.plugin import parts
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME, FeatureTable
 from embfeast.plugin.stored_rows import StoredRows
 from embfeast.recipe import FittedRecipe
-from embfeast.recipe.fitted import is_missing
+from embfeast.recipe.fitted import Encoded, is_missing
 
 
 @dataclass
@@ -69,6 +69,18 @@ class Work:
     lacking: dict[Path, NDArray[np.bool_]]
 
 
+def joined_work(chunks: Sequence[Work]) -> Work:
+    """Return several chunks' work as one."""
+    return Work(
+        sum(chunk.read for chunk in chunks),
+        pa.concat_tables([chunk.rows for chunk in chunks]),
+        {
+            folder: np.concatenate([chunk.lacking[folder] for chunk in chunks])
+            for folder in chunks[0].lacking
+        },
+    )
+
+
 def work_left(
     chunk: pa.Table, tables: Mapping[Path, FeatureTable], stored: Mapping[Path, StoredRows]
 ) -> Work:
@@ -95,39 +107,42 @@ def compute_work(
     work: Work, tables: Mapping[Path, FeatureTable], fitted: FittedRecipe
 ) -> RunCounts:
     """Compute the rows that are lacking, and write them as one part a table."""
-    return write_work(work, compute_features(work, tables, fitted), tables, fitted)
-
-
-def compute_features(
-    work: Work, tables: Mapping[Path, FeatureTable], fitted: FittedRecipe
-) -> pa.Table | None:
-    """Compute the rows that are lacking, or return None where none is."""
     if not work.rows.num_rows:
-        return None
+        return RunCounts(rows=work.read)
+    features = fitted.apply(encode_work(work, tables, fitted))
+    write_rows(work, features, tables, fitted)
+    return counts_of(work, features)
+
+
+def encode_work(work: Work, tables: Mapping[Path, FeatureTable], fitted: FittedRecipe) -> Encoded:
+    """Encode the rows that are lacking."""
     source = next(iter(tables.values())).source
     texts = joined_texts(work.rows, source.text_columns)
     entries = sorted({table.entry for table in tables.values()}, key=fitted.entries.index)
-    return fitted.transform(texts, entries=entries)
+    return fitted.encode(texts, entries=entries)
 
 
-def write_work(
+def counts_of(work: Work, features: pa.Table) -> RunCounts:
+    """Count what was done of a chunk; a missing text is one of null features."""
+    return RunCounts(work.read, work.rows.num_rows, features.column(0).null_count)
+
+
+def write_rows(
     work: Work,
-    features: pa.Table | None,
+    features: pa.Table,
     tables: Mapping[Path, FeatureTable],
     fitted: FittedRecipe,
-) -> RunCounts:
+) -> None:
     """Write computed rows as one part a table.
 
     Parameters
     ----------
     work : Work
-    features : pyarrow.Table or None
-        As `compute_features` returns them.
+    features : pyarrow.Table
+        Of the rows of the work.
     tables : mapping from the folder of its parts to the table
     fitted : FittedRecipe
     """
-    if features is None:
-        return RunCounts(rows=work.read)
 
     def write(folder: Path) -> None:
         if work.lacking[folder].any():
@@ -136,8 +151,6 @@ def write_work(
 
     with ThreadPoolExecutor() as pool:  # packing floats takes longer than reading them
         list(pool.map(write, tables))
-    # Missing and blank texts are those whose features are null, in each column alike.
-    return RunCounts(work.read, work.rows.num_rows, features.column(0).null_count)
 
 
 def joined_texts(chunk: pa.Table, columns: tuple[str, ...]) -> list[str | None]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from embfeast.plugin.compute import RunCounts, Work, compute_features, write_work
+from embfeast.plugin.compute import RunCounts, Work, encode_work
 from embfeast.plugin.feature_table import FeatureTable
+from embfeast.plugin.part_writer import PartWriter
 from embfeast.recipe import FittedRecipe
 
 
@@ -23,7 +24,8 @@ class Executor(Protocol):
 class LocalExecutor:
     """One chunk after the other, in this process, on all its cores.
 
-    While a chunk is written the next one is computed: packing and writing leave cores idle.
+    While a chunk is encoded another thread makes features of the one before and writes them: that
+    alone leaves cores idle. Encoding stays in the calling thread, which Ctrl-C reaches.
 
     Attributes
     ----------
@@ -35,13 +37,18 @@ class LocalExecutor:
     fitted: FittedRecipe
 
     def __call__(self, work: Iterable[Work]) -> Iterator[RunCounts]:
-        """Yield what was done, in the order of the chunks."""
-        with ThreadPoolExecutor(1) as writer:
+        """Yield what was done, chunk by chunk."""
+        writer = PartWriter(self.tables, self.fitted)
+        with ThreadPoolExecutor(1) as pool:
             before: Future[RunCounts] | None = None
             for chunk in work:
-                features = compute_features(chunk, self.tables, self.fitted)
-                if before:  # never more than two chunks in memory
+                if not chunk.rows.num_rows:
+                    yield RunCounts(rows=chunk.read)
+                    continue
+                encoded = encode_work(chunk, self.tables, self.fitted)
+                if before:  # never more than one chunk waits for the writer
                     yield before.result()
-                before = writer.submit(write_work, chunk, features, self.tables, self.fitted)
+                before = pool.submit(writer.add, chunk, encoded)
             if before:
                 yield before.result()
+        writer.flush()

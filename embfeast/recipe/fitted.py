@@ -83,6 +83,28 @@ class FitRecord:
     previous: str | None = None
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """Texts as the encoder leaves them to the tricks.
+
+    Attributes
+    ----------
+    texts : list of str
+        Those that are there.
+    present : ndarray of shape (n,), bool
+        Which of the texts given are.
+    blocks : dict of ndarray of shape (texts, dim), float32
+        By pooling.
+    entries : list of str
+        Whose features are wanted.
+    """
+
+    texts: list[str]
+    present: NDArray[np.bool_]
+    blocks: dict[str, Matrix]
+    entries: list[str]
+
+
 def is_missing(text: object) -> bool:
     """Tell whether a text is missing (None, NaN) or blank."""
     if isinstance(text, str):
@@ -256,15 +278,59 @@ class FittedRecipe:
         EmbfeastError
             The encoder's weights are not those of the fit, or an entry is unknown.
         """
+        return self.apply(self.encode(texts, entries=entries, progress=progress))
+
+    def encode(
+        self,
+        texts: Sequence[str | None],
+        *,
+        entries: Sequence[str] | None = None,
+        progress: Callable[[int], Any] | None = None,
+    ) -> Encoded:
+        """Encode texts, the half of `transform` that takes long; `apply` is the other one.
+
+        Parameters
+        ----------
+        texts : sequence of str or None, length n
+        entries : sequence of str, optional
+            Only what these entries read; all by default.
+        progress : callable, optional
+            Called with the number of texts encoded since the last call.
+
+        Returns
+        -------
+        Encoded
+
+        Raises
+        ------
+        EmbfeastError
+            The encoder's weights are not those of the fit, or an entry is unknown.
+        """
         wanted = self._check_entries(entries)
+        self._check_model()
         present = np.array([not is_missing(text) for text in texts], dtype=bool)
         kept = [str(text) for text in texts if not is_missing(text)]
         counts.add("null_texts", len(texts) - len(kept))
-        outputs = self.matrices(kept, wanted, progress=progress)
+        blocks = self.encoder.encode_pooled(kept, self._poolings(wanted), progress=progress)
+        return Encoded(kept, present, blocks, wanted)
+
+    def apply(self, encoded: Encoded) -> pa.Table:
+        """Compute the features of encoded texts.
+
+        Parameters
+        ----------
+        encoded : Encoded
+
+        Returns
+        -------
+        pyarrow.Table
+            As `transform` gives it.
+        """
+        outputs = self._apply(encoded.texts, encoded.blocks, encoded.entries)
         columns: dict[str, pa.Array] = {}
-        for entry in wanted:
+        for entry in encoded.entries:
             _check_finite(entry, outputs[entry])
-            columns |= self._columns(entry, outputs[entry], present)
+            columns |= self._columns(entry, outputs[entry], encoded.present)
         return pa.table(columns)
 
     def values(

@@ -1,4 +1,6 @@
-"""A chunk is written while the next is computed, and an error in either ends the run."""
+"""A chunk is written while the next is encoded, and an error in either ends the run."""
+
+from types import SimpleNamespace
 
 import pytest
 
@@ -6,40 +8,64 @@ from embfeast.plugin import executor
 from embfeast.plugin.compute import RunCounts
 
 
+def chunk(rows):
+    return SimpleNamespace(read=rows, rows=SimpleNamespace(num_rows=rows))
+
+
 @pytest.fixture
 def steps(monkeypatch) -> list[str]:
     seen: list[str] = []
 
-    def compute(work, tables, fitted):
-        seen.append(f"compute {work}")
+    def encode(work, tables, fitted):
+        seen.append(f"encode {work.read}")
         return work
 
-    def write(work, features, tables, fitted):
-        if work == 13:
-            raise OSError("disk full")
-        return RunCounts(rows=features)
+    class Writer:
+        def __init__(self, tables, fitted):
+            pass
 
-    monkeypatch.setattr(executor, "compute_features", compute)
-    monkeypatch.setattr(executor, "write_work", write)
+        def add(self, work, encoded):
+            if encoded.read == 13:
+                raise OSError("disk full")
+            return RunCounts(rows=work.read, computed=work.read)
+
+        def flush(self):
+            seen.append("flush")
+
+    monkeypatch.setattr(executor, "encode_work", encode)
+    monkeypatch.setattr(executor, "PartWriter", Writer)
     return seen
 
 
-def test_every_chunk_is_counted_once_and_in_order(steps):
-    done = executor.LocalExecutor({}, None)([3, 1, 2])
-    assert [counts.rows for counts in done] == [3, 1, 2]
+def run(*rows):
+    return executor.LocalExecutor({}, None)(map(chunk, rows))
 
 
-def test_the_next_chunk_is_computed_before_the_first_is_reported(steps):
-    done = iter(executor.LocalExecutor({}, None)([3, 1, 2]))
+def test_every_chunk_is_counted_once_and_the_rest_is_written_at_the_end(steps):
+    assert [counts.rows for counts in run(3, 1, 2)] == [3, 1, 2]
+    assert steps[-1] == "flush"
+
+
+def test_a_chunk_of_rows_that_are_there_is_counted_and_not_encoded(steps):
+    known = SimpleNamespace(read=7, rows=SimpleNamespace(num_rows=0))
+    done = sum(executor.LocalExecutor({}, None)([chunk(3), known, chunk(2)]), RunCounts())
+    assert (done.rows, done.computed) == (12, 5)
+    assert steps == ["encode 3", "encode 2", "flush"]
+
+
+def test_the_next_chunk_is_encoded_before_the_first_is_reported(steps):
+    done = iter(run(3, 1, 2))
     next(done)
-    assert steps == ["compute 3", "compute 1"]
+    assert steps == ["encode 3", "encode 1"]
 
 
 def test_a_failed_write_stops_the_run_with_its_own_error(steps):
     with pytest.raises(OSError, match="disk full"):
-        list(executor.LocalExecutor({}, None)([1, 13, 2, 4, 5]))
-    assert "compute 5" not in steps
+        list(run(1, 13, 2, 4, 5))
+    assert "encode 5" not in steps
+    assert "flush" not in steps
 
 
 def test_no_chunks_are_no_work(steps):
-    assert list(executor.LocalExecutor({}, None)([])) == []
+    assert list(run()) == []
+    assert steps == ["flush"]

@@ -5,19 +5,25 @@ import resource
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import pandas as pd
 
 from embfeast import EmbfeastError
+from embfeast.plugin import part_writer
 from tests.plugin.conftest import Repo, day
 
 PERIOD = (day(-1), day(400))
 
 
 def materialize(path: str, said: str = "") -> None:
-    """Materialize everything; an error's text goes into a file, never a traceback."""
+    """Materialize everything; an error's text goes into a file, never a traceback.
+
+    Each chunk becomes a part, however few its rows, so that a stop can fall between any two.
+    """
     try:
-        Repo(Path(path)).store().materialize(*PERIOD)
+        with patch.object(part_writer, "LONGEST_WAIT", 0.0):
+            Repo(Path(path)).store().materialize(*PERIOD)
     except EmbfeastError as error:
         Path(said).write_text(str(error), encoding="utf-8") if said else None
         sys.exit(3)

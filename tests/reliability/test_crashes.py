@@ -79,9 +79,9 @@ def test_a_stop_by_hand_ends_in_a_clear_line_without_a_traceback(fresh, expected
         "import sys; from pathlib import Path; from click import command;"
         "from tests.plugin.conftest import Repo; from tests.reliability import runs;"
         "import embfeast.plugin.executor as executor; import time;"
-        "real = executor.compute_features;"
+        "real = executor.encode_work;"
         "slow = lambda: (print('chunk', flush=True), time.sleep(0.3));"
-        "executor.compute_features = lambda *a: (slow(), real(*a))[1];"
+        "executor.encode_work = lambda *a: (slow(), real(*a))[1];"
         "command()(lambda: runs.materialize(sys.argv[1]))([])"
     )
     ran = subprocess.Popen(
