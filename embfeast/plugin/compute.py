@@ -1,5 +1,6 @@
 """One chunk of texts to the parts of all views: computed once, written where rows are missing."""
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -145,11 +146,14 @@ def write_rows(
     """
 
     def write(folder: Path) -> None:
-        if work.lacking[folder].any():
-            part = feature_rows(work.rows, features, tables[folder], fitted)
-            parts.write_part(folder, part.filter(pa.array(work.lacking[folder])))
+        lacking = work.lacking[folder]
+        if not lacking.any():
+            return
+        part = feature_rows(work.rows, features, tables[folder], fitted)
+        parts.write_part(folder, part if lacking.all() else part.filter(pa.array(lacking)))
 
-    with ThreadPoolExecutor() as pool:  # packing floats takes longer than reading them
+    # Packing floats takes longer than reading them; more at a time would only take more memory.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(write, tables))
 
 
