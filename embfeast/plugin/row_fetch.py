@@ -1,12 +1,12 @@
-"""Columns of chosen rows of Parquet files: a row group at a time, straight to where they belong.
+"""Columns of chosen rows of Parquet files: a few rows at a time, straight to where they belong.
 
 Wide columns dominate a training set. Read this way they are decoded once and copied once, and
-besides the result no more than a few row groups are in memory.
+besides the result little is in memory.
 """
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 # Row groups decoded side by side.
 WORKERS = 4
+# Rows of vectors decoded at a time: fewer take longer, more only take more memory.
+STEP = 2_048
 MOST_IN_A_LIST = 2**31 - 1
 
 Positions = NDArray[np.int64]
@@ -34,7 +36,7 @@ class Group:
     number : int
         Of the row group.
     wanted : ndarray
-        Rows inside the group.
+        Rows inside the group, in order.
     places : ndarray
         Rows of the result that they go to.
     """
@@ -74,22 +76,30 @@ def fetch_rows(
         By column.
     """
     schema = pq.read_schema(files[0])
-    made: dict[str, _Vectors | _Cells] = {}
+    vectors: dict[str, _Vectors] = {}
+    cells: dict[str, _Cells] = {}
     for name in columns:
-        vectors = _holds_vectors(schema.field(name).type) and name not in uneven
-        kind = _Vectors if vectors else _Cells
-        made[name] = kind(schema.field(name), len(row_of))
+        field = schema.field(name)
+        if _holds_vectors(field.type) and name not in uneven:
+            vectors[name] = _Vectors(field, len(row_of))
+        else:
+            cells[name] = _Cells(field, len(row_of))
 
     def fill(group: Group) -> None:
         with pq.ParquetFile(group.file, metadata=group.about, pre_buffer=False) as opened:
-            table = opened.read_row_group(group.number, list(made), use_threads=False)
-        for name, column in made.items():
-            chunks = table[name].chunks
-            column.fill(pa.concat_arrays(chunks) if len(chunks) > 1 else chunks[0], group)
+            if cells:
+                table = opened.read_row_group(group.number, list(cells), use_threads=False)
+                for name, cell in cells.items():
+                    cell.fill(table[name], group)
+            for name, column in vectors.items():
+                steps = opened.iter_batches(STEP, [group.number], [name], use_threads=False)
+                for step, some in _steps(steps, group):
+                    column.fill(step, some)
 
     try:
         with ThreadPoolExecutor(WORKERS) as pool:
             list(pool.map(fill, groups(files, file_of, row_of)))
+        made: dict[str, _Vectors | _Cells] = {**vectors, **cells}
         return {name: column.finish() for name, column in made.items()}
     except _UnevenError as found:
         return fetch_rows(files, file_of, row_of, columns, uneven=uneven | {str(found)})
@@ -115,6 +125,20 @@ def groups(files: Sequence[str], file_of: Positions, row_of: Positions) -> Itera
             own = places[cuts[i] : cuts[i + 1]]
             if len(own):
                 yield Group(Path(file), about, i, row_of[own] - ends[i], own)
+
+
+def _steps(batches: Iterator[pa.RecordBatch], group: Group) -> Iterator[tuple[pa.ListArray, Group]]:
+    """Yield the cells of batches, and what is wanted of each."""
+    start = 0
+    for batch in batches:
+        first, last = np.searchsorted(group.wanted, [start, start + len(batch)])
+        own = slice(first, last)
+        if first < last:
+            yield (
+                batch.column(0),
+                replace(group, wanted=group.wanted[own] - start, places=group.places[own]),
+            )
+        start += len(batch)
 
 
 class _UnevenError(Exception):
@@ -179,8 +203,9 @@ class _Cells:
         self._rows = rows
         self._parts: list[tuple[pa.Array, Positions]] = []
 
-    def fill(self, cells: pa.Array, group: Group) -> None:
-        self._parts.append((cells.take(pa.array(group.wanted)), group.places))
+    def fill(self, cells: pa.ChunkedArray, group: Group) -> None:
+        taken = cells.take(pa.array(group.wanted))
+        self._parts.append((taken.combine_chunks(), group.places))
 
     def finish(self) -> pa.Array:
         found = np.full(self._rows, -1, dtype=np.int64)
