@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -19,9 +18,7 @@ from embfeast.plugin.row_fetch import Positions, fetch_rows
 # Of a key's rows the one of the latest event, then the one known last, then the one written last.
 NEWEST = (
     "max({"
-    + ", ".join(
-        f"{name}: {name}" for name in (EVENT_TIME, CREATED_TIME, "filename", "file_row_number")
-    )
+    + ", ".join(f"{name}: {name}" for name in (EVENT_TIME, CREATED_TIME, "file", "file_row_number"))
     + "})"
 )
 
@@ -59,12 +56,13 @@ def newest_rows(
     files = parts.files(folder)
     winners = _chosen(
         folder,
+        files,
         f"""
-        SELECT best.filename, best.file_row_number FROM (
+        SELECT best.file, best.file_row_number FROM (
             SELECT {NEWEST} AS best,
                    bool_or(({EVENT_TIME} >= $start OR {CREATED_TIME} >= $start)
                            AND {EVENT_TIME} <= $end) AS touched
-            FROM {parts.scan_files_sql(files, row_ids=True)} GROUP BY {_listed(keys)}
+            FROM {_numbered(files)} GROUP BY {_listed(keys)}
         ) WHERE touched ORDER BY ALL
         """,  # noqa: S608 - names are quoted, values bound
         {"start": start, "end": end},
@@ -95,10 +93,11 @@ def newest_of_keys(folder: Path, keys: Sequence[str], written: pa.Table) -> pa.T
     files = parts.files(folder)
     winners = _chosen(
         folder,
+        files,
         f"""
-        SELECT best.filename, best.file_row_number FROM (
+        SELECT best.file, best.file_row_number FROM (
             SELECT {NEWEST} AS best
-            FROM (SELECT * FROM {parts.scan_files_sql(files, row_ids=True)}
+            FROM (SELECT * FROM {_numbered(files)}
                   WHERE {EVENT_TIME} >= $since) t SEMI JOIN written w ON {same}
             GROUP BY {_listed(keys)})
         """,  # noqa: S608 - names are quoted, values bound
@@ -151,8 +150,9 @@ def newest_positions(
     try:
         winners = _chosen(
             folder,
-            "SELECT best.filename, best.file_row_number FROM ("  # noqa: S608 - names are quoted
-            f"SELECT {NEWEST} AS best FROM {parts.scan_files_sql(files, row_ids=True)} "
+            files,
+            "SELECT best.file, best.file_row_number FROM ("  # noqa: S608 - names are quoted
+            f"SELECT {NEWEST} AS best FROM {_numbered(files)} "
             f"WHERE {' AND '.join(conditions)} GROUP BY {_listed(keys)})",
             values,
         )
@@ -161,21 +161,30 @@ def newest_positions(
             f"key {only or without} is not of the type of {_listed(keys)} in {folder}: "
             f"{str(error).splitlines()[0]}"
         ) from error
-    return files, *_positions(winners, files)
+    return files, *_positions(winners)
 
 
 def _listed(keys: Sequence[str]) -> str:
     return ", ".join(map(database.quote, keys))
 
 
-def _chosen(folder: Path, sql: str, values: dict[str, Any], **tables: pa.Table) -> pa.Table:
+def _numbered(files: Sequence[str]) -> str:
+    """Return what reads files with each row's place: its file's number takes less than the name."""
+    scan = parts.scan_files_sql(files, row_ids=True)
+    return f"(SELECT * FROM {scan} JOIN numbers USING (filename))"  # noqa: S608
+
+
+def _chosen(
+    folder: Path, files: Sequence[str], sql: str, values: dict[str, Any], **tables: pa.Table
+) -> pa.Table:
     """Return file and row of what a query over keys and times chooses.
 
     The wide columns are read afterwards, for the chosen rows alone.
     """
+    numbers = {"filename": pa.array(files), "file": pa.array(range(len(files)), pa.int64())}
     connection = database.connect_memory()
     try:
-        for name, table in tables.items():
+        for name, table in {**tables, "numbers": pa.table(numbers)}.items():
             connection.register(name, table)
         return connection.sql(sql, params=values).to_arrow_table()
     except duckdb.ConversionException:  # a key of another type: the caller knows which
@@ -186,16 +195,14 @@ def _chosen(folder: Path, sql: str, values: dict[str, Any], **tables: pa.Table) 
         connection.close()
 
 
-def _positions(winners: pa.Table, files: Sequence[str]) -> tuple[Positions, Positions]:
-    coded = winners["filename"].combine_chunks().dictionary_encode()
-    numbers = np.array([files.index(file) for file in coded.dictionary.to_pylist()], dtype=np.int64)
-    return numbers[coded.indices.to_numpy()], winners["file_row_number"].to_numpy()
+def _positions(winners: pa.Table) -> tuple[Positions, Positions]:
+    return winners["file"].to_numpy(), winners["file_row_number"].to_numpy()
 
 
 def _rows_at(
     folder: Path, files: list[str], winners: pa.Table, batch_rows: int
 ) -> Iterator[pa.Table]:
-    file_of, row_of = _positions(winners, files)
+    file_of, row_of = _positions(winners)
     schema = pq.read_schema(files[0]).remove_metadata()
     for first in range(0, len(file_of), batch_rows):
         some = slice(first, first + batch_rows)
