@@ -19,8 +19,9 @@ import yaml
 from feast import FeatureStore
 from rich.table import Table
 
-from console import console, progress, run
+from console import console, run
 from embfeast import EmbfeastError
+from embfeast.commands.console import progress
 from embfeast.plugin.compute import joined_texts
 from embfeast.recipe.versions import load_current
 from feast_command import feast
@@ -73,8 +74,7 @@ def load_data(
     """Make the sample, or load the user's file; return what to say of it."""
     database = repo / "data" / "tickets.duckdb"
     if data is None:
-        with progress() as bar:
-            task = bar.add_task("tickets", total=rows)
+        with progress("tickets", total=rows) as (bar, task):
             return [str(make_sample(database, rows, seed, lambda done: bar.advance(task, done)))]
     if not text:
         raise EmbfeastError("--data needs --text, the name of the column that holds the texts")

@@ -11,8 +11,9 @@ import duckdb
 import pandas as pd
 import typer
 
-from console import console, progress, run
+from console import console, run
 from embfeast import EmbfeastError, Encoder, Recipe
+from embfeast.commands.console import progress
 from embfeast.encoding import EmbeddingCache
 from embfeast.evaluation import choose, evaluate
 from embfeast.evaluation.sets import FeatureSet
@@ -81,9 +82,8 @@ def main(
         "encoder": Encoder(settings.settings.model, cache=EmbeddingCache()),
         "seed": seed,
     }
-    with progress() as bar:
-        task = bar.add_task("comparing", total=1000)
-        common["progress"] = lambda share: bar.update(task, completed=1000 * share)
+    with progress("comparing") as (bar, task):
+        common["progress"] = lambda share: bar.update(task, completed=share)
         if choosing:
             chosen = choose(
                 table["text"],

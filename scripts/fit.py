@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from feast import FeatureStore
 
-from console import console, progress, run
+from console import console, run
 from embfeast import FittedRecipe, Recipe
-from embfeast.commands.console import parse_time
+from embfeast.commands.console import parse_time, progress
 from embfeast.plugin.fitting import fit_repository
 
 REPO = Path("feature_repo")
@@ -19,8 +19,7 @@ REPO = Path("feature_repo")
 
 def fit(repo: Path, recipe: Path, as_of: str | None = None) -> FittedRecipe:
     """Fit and save; the result is the current recipe from then on."""
-    with progress() as bar:
-        task = bar.add_task("encoding", total=None)
+    with progress("encoding", total=None) as (bar, task):
         return fit_repository(
             FeatureStore(repo_path=str(repo)).config,
             Recipe.from_yaml(recipe),
