@@ -13,12 +13,14 @@ import pyarrow.parquet as pq
 from embfeast.errors import EmbfeastError
 from embfeast.plugin import database, parts
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME
-from embfeast.plugin.row_fetch import Positions, fetch_rows
+from embfeast.plugin.row_fetch import FILE_NUMBER, Positions, fetch_rows, numbered
 
 # Of a key's rows the one of the latest event, then the one known last, then the one written last.
 NEWEST = (
     "max({"
-    + ", ".join(f"{name}: {name}" for name in (EVENT_TIME, CREATED_TIME, "file", "file_row_number"))
+    + ", ".join(
+        f"{name}: {name}" for name in (EVENT_TIME, CREATED_TIME, FILE_NUMBER, "file_row_number")
+    )
     + "})"
 )
 
@@ -58,7 +60,7 @@ def newest_rows(
         folder,
         files,
         f"""
-        SELECT best.file, best.file_row_number FROM (
+        SELECT best.{FILE_NUMBER}, best.file_row_number FROM (
             SELECT {NEWEST} AS best,
                    bool_or(({EVENT_TIME} >= $start OR {CREATED_TIME} >= $start)
                            AND {EVENT_TIME} <= $end) AS touched
@@ -95,7 +97,7 @@ def newest_of_keys(folder: Path, keys: Sequence[str], written: pa.Table) -> pa.T
         folder,
         files,
         f"""
-        SELECT best.file, best.file_row_number FROM (
+        SELECT best.{FILE_NUMBER}, best.file_row_number FROM (
             SELECT {NEWEST} AS best
             FROM (SELECT * FROM {_numbered(files)}
                   WHERE {EVENT_TIME} >= $since) t SEMI JOIN written w ON {same}
@@ -151,7 +153,7 @@ def newest_positions(
         winners = _chosen(
             folder,
             files,
-            "SELECT best.file, best.file_row_number FROM ("  # noqa: S608 - names are quoted
+            f"SELECT best.{FILE_NUMBER}, best.file_row_number FROM ("  # noqa: S608 - names are quoted
             f"SELECT {NEWEST} AS best FROM {_numbered(files)} "
             f"WHERE {' AND '.join(conditions)} GROUP BY {_listed(keys)})",
             values,
@@ -181,10 +183,9 @@ def _chosen(
 
     The wide columns are read afterwards, for the chosen rows alone.
     """
-    numbers = {"filename": pa.array(files), "file": pa.array(range(len(files)), pa.int64())}
     connection = database.connect_memory()
     try:
-        for name, table in {**tables, "numbers": pa.table(numbers)}.items():
+        for name, table in {**tables, "numbers": numbered(files)}.items():
             connection.register(name, table)
         return connection.sql(sql, params=values).to_arrow_table()
     except duckdb.ConversionException:  # a key of another type: the caller knows which
@@ -196,7 +197,7 @@ def _chosen(
 
 
 def _positions(winners: pa.Table) -> tuple[Positions, Positions]:
-    return winners["file"].to_numpy(), winners["file_row_number"].to_numpy()
+    return winners[FILE_NUMBER].to_numpy(), winners["file_row_number"].to_numpy()
 
 
 def _rows_at(

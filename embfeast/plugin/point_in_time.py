@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.database import quote
-from embfeast.plugin.row_fetch import fetch_rows
+from embfeast.plugin.row_fetch import FILE_NUMBER, fetch_rows, numbered
 
 MOMENT = "TIMESTAMP WITH TIME ZONE"
 
@@ -84,10 +84,11 @@ def join_as_of(
     """
     for relation in relations:
         _register_spine(connection, entities, event_column, relation)
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE matches AS {_match_sql(relation, only_known)}"
-        )
-        entities = _with_features(connection, entities, relation)
+        own = list(dict.fromkeys(column for column, _ in relation.features))
+        fetch = _from_files if _are_in_files(relation, own) else _from_rows
+        columns = fetch(connection, entities.num_rows, relation, own, only_known)
+        for column, output in relation.features:
+            entities = entities.append_column(output, columns[column])
     return entities
 
 
@@ -131,8 +132,14 @@ def _register_spine(
         connection.unregister("given_spine")
 
 
-def _match_sql(relation: FeatureRelation, only_known: bool) -> str:
-    """Return the SELECT of (spine_row, filename, file_row_number) pairs."""
+def _match_sql(relation: FeatureRelation, only_known: bool, *, numbered: bool) -> str:
+    """Return the SELECT of (spine_row, file, file_row_number).
+
+    A file's number, from the table ``files``, takes far less than its name.
+    """
+    file, files = "filename", ""
+    if numbered:  # a row whose file is not among them must not vanish
+        file, files = f"coalesce({FILE_NUMBER}, -2)", " LEFT JOIN files USING (filename)"
     keys = [f"{quote(own)} AS row_key_{i}" for i, (_, own) in enumerate(relation.keys)]
     names = [f"row_key_{i}" for i in range(len(keys))]
     event = f"CAST({quote(relation.event)} AS {MOMENT})"
@@ -144,9 +151,10 @@ def _match_sql(relation: FeatureRelation, only_known: bool) -> str:
         [*keys, f"{event} AS row_time", f"{known} AS row_known", f"{visible} AS row_visible"]
     )
     partition = f"PARTITION BY {', '.join(names)} " if names else ""
-    row = "max({'a': row_time, 'b': row_known, 'c': filename, 'd': file_row_number})"
+    row = "max({'a': row_time, 'b': row_known, 'c': row_file, 'd': file_row_number})"
     moment = ", ".join([*names, "row_visible"])
-    rows = f"(SELECT {narrow}, filename, file_row_number FROM {relation.scan})"  # noqa: S608
+    narrow += f", {file} AS row_file, file_row_number"
+    rows = f"(SELECT {narrow} FROM {relation.scan}{files})"  # noqa: S608
     if only_known:
         # The best row that could be seen at each moment at which another one came into sight.
         seen = f"({partition}ORDER BY row_visible RANGE UNBOUNDED PRECEDING)"
@@ -159,21 +167,10 @@ def _match_sql(relation: FeatureRelation, only_known: bool) -> str:
         seconds = relation.ttl.total_seconds()
         valid = f"WHERE best.a >= spine_time - to_microseconds({round(seconds * 1e6)})"
     return (
-        "SELECT spine_row, best.c AS filename, best.d AS file_row_number FROM spine "  # noqa: S608
+        "SELECT spine_row, best.c AS file, best.d AS file_row_number FROM spine "  # noqa: S608
         f"ASOF JOIN ({best}) "
         f"ON {same + ' AND ' if same else ''}spine_time >= row_visible {valid}"
     )
-
-
-def _with_features(
-    connection: duckdb.DuckDBPyConnection, entities: pa.Table, relation: FeatureRelation
-) -> pa.Table:
-    own = list(dict.fromkeys(column for column, _ in relation.features))
-    fetch = _from_files if _are_in_files(relation, own) else _from_rows
-    columns = fetch(connection, entities.num_rows, relation, own)
-    for column, output in relation.features:
-        entities = entities.append_column(output, columns[column])
-    return entities
 
 
 def _are_in_files(relation: FeatureRelation, columns: list[str]) -> bool:
@@ -182,33 +179,38 @@ def _are_in_files(relation: FeatureRelation, columns: list[str]) -> bool:
 
 
 def _from_files(
-    connection: duckdb.DuckDBPyConnection, rows: int, relation: FeatureRelation, own: list[str]
+    connection: duckdb.DuckDBPyConnection,
+    rows: int,
+    relation: FeatureRelation,
+    own: list[str],
+    only_known: bool,
 ) -> dict[str, pa.Array]:
-    numbers = pa.array(np.arange(len(relation.files)))
-    connection.register(
-        "files", pa.table([pa.array(relation.files), numbers], ["filename", "number"])
-    )
-    found = connection.sql(
-        "SELECT spine_row, coalesce(number, -2) AS number, file_row_number "
-        "FROM matches LEFT JOIN files USING (filename)"
-    ).to_arrow_table()
+    files = sorted(relation.files)  # of equal rows that in the file of the last name counts
+    connection.register("files", numbered(files))
+    found = connection.sql(_match_sql(relation, only_known, numbered=True)).to_arrow_table()
     connection.unregister("files")
     places = found["spine_row"].to_numpy()
     file_of, row_of = np.full((2, rows), -1, dtype=np.int64)
-    file_of[places] = found["number"].to_numpy()
+    file_of[places] = found["file"].to_numpy()
     if (file_of < -1).any():
         raise EmbfeastError(f"view {relation.view!r}: its files changed their names; read again")
     row_of[places] = found["file_row_number"].to_numpy()
-    return fetch_rows(relation.files, file_of, row_of, own)
+    return fetch_rows(files, file_of, row_of, own)
 
 
 def _from_rows(
-    connection: duckdb.DuckDBPyConnection, rows: int, relation: FeatureRelation, own: list[str]
+    connection: duckdb.DuckDBPyConnection,
+    rows: int,
+    relation: FeatureRelation,
+    own: list[str],
+    only_known: bool,
 ) -> dict[str, pa.Array]:
+    matches = _match_sql(relation, only_known, numbered=False)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE matches AS {matches}")
     selected = ", ".join(f"r.{quote(column)} AS feature_{i}" for i, column in enumerate(own))
     fetched = connection.sql(
         f"SELECT m.spine_row{', ' if own else ''}{selected} FROM {relation.scan} r "  # noqa: S608
-        "JOIN matches m USING (filename, file_row_number)"
+        "JOIN matches m ON r.filename = m.file AND r.file_row_number = m.file_row_number"
     ).to_arrow_table()
     positions = np.full(rows, -1, dtype=np.int64)
     positions[fetched["spine_row"].to_numpy()] = np.arange(fetched.num_rows)

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 WORKERS = 4
 # Rows of vectors decoded at a time: fewer take longer, more only take more memory.
 STEP = 2_048
+# The column of a query that says in which file a row is.
+FILE_NUMBER = "embfeast_file"
 MOST_IN_A_LIST = 2**31 - 1
 
 Positions = NDArray[np.int64]
@@ -103,6 +105,12 @@ def fetch_rows(
         return {name: column.finish() for name, column in made.items()}
     except _UnevenError as found:
         return fetch_rows(files, file_of, row_of, columns, uneven=uneven | {str(found)})
+
+
+def numbered(files: Sequence[str]) -> pa.Table:
+    """Return a table of files and their numbers, to be joined with rows by ``filename``."""
+    numbers = pa.array(range(len(files)), pa.int64())
+    return pa.table({"filename": pa.array(files, pa.string()), FILE_NUMBER: numbers})
 
 
 def _holds_vectors(kind: pa.DataType) -> bool:

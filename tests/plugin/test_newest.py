@@ -1,0 +1,59 @@
+import pyarrow as pa
+import pytest
+
+from embfeast.plugin import parts
+from embfeast.plugin.feature_table import MOMENT
+from embfeast.plugin.newest import newest_of_keys, newest_positions, newest_rows
+from tests.plugin.conftest import day
+
+KEYS = ["embfeast_key", "number", "file"]
+
+
+def write(folder, rows):
+    """Write rows of (key, event, known, vector) as one part; keys have names that queries use."""
+    keys, events, known, vectors = zip(*rows, strict=True)
+    columns = {name: pa.array(keys, pa.int64()) for name in KEYS}
+    columns["event_timestamp"] = pa.array(map(day, events), MOMENT)
+    columns["created_timestamp"] = pa.array(map(day, known), MOMENT)
+    columns["vector"] = pa.array([[float(v)] for v in vectors], pa.list_(pa.float32()))
+    table = pa.table(columns)
+    parts.write_part(folder, table)
+    return table
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write(tmp_path, [(1, 1, 1, 10), (2, 1, 1, 20), (3, 5, 5, 30)])
+    write(tmp_path, [(1, 3, 3, 11), (2, 1, 2, 21), (3, 4, 9, 31)])
+    return tmp_path
+
+
+def found(tables):
+    table = pa.concat_tables(tables)
+    keys = table["file"].to_pylist()
+    return {key: vector[0] for key, vector in zip(keys, table["vector"].to_pylist(), strict=True)}
+
+
+def test_the_latest_event_counts_then_the_one_known_last(folder):
+    count, tables = newest_rows(folder, KEYS, day(0), day(20))
+    assert count == 3
+    assert found(tables) == {1: 11, 2: 21, 3: 30}
+
+
+def test_keys_outside_the_period_are_left_out_and_others_whole(folder):
+    count, tables = newest_rows(folder, KEYS, day(3), day(20), batch_rows=1)
+    tables = list(tables)
+    assert count == len(tables) == 2
+    assert found(tables) == {1: 11, 3: 30}
+
+
+def test_rows_just_written_do_not_hide_newer_ones(folder):
+    late = write(folder, [(3, 2, 10, 32), (1, 4, 4, 12)])
+    assert found([newest_of_keys(folder, KEYS, late)]) == {1: 12, 3: 30}
+
+
+def test_of_equal_rows_the_one_in_the_part_of_the_last_name_counts(tmp_path):
+    for vector in range(5):
+        write(tmp_path, [(1, 1, 1, vector)])
+    files, file_of, row_of = newest_positions(tmp_path, KEYS)
+    assert (files[file_of[0]], row_of[0]) == (max(files), 0)
