@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from feast import FeatureStore
 
 from embfeast import EmbfeastError
-from embfeast.plugin import ray_executor
+from embfeast.plugin import part_writer, ray_executor
 from embfeast.plugin.compute_engine import EmbeddingComputeEngineConfig
 from embfeast.plugin.verify import verify
 from tests.plugin.conftest import Repo, day, sample_rows
@@ -45,11 +46,12 @@ def repo(template, tmp_path):
 
 @pytest.fixture(scope="module")
 def expected(template, tmp_path_factory):
-    """What a run on one machine stores."""
+    """What a run on one machine stores, a part a chunk as on Ray."""
     path = tmp_path_factory.mktemp("local") / "repo"
     shutil.copytree(template, path)
     local = Repo(path)
-    FeatureStore(config=local.config(cache=None)).materialize(*PERIOD)
+    with patch.object(part_writer, "LONGEST_WAIT", 0.0):
+        FeatureStore(config=local.config(cache=None)).materialize(*PERIOD)
     return stored(local)
 
 
