@@ -17,8 +17,9 @@ import duckdb
 import pyarrow as pa
 import typer
 
-from console import console, progress, run
+from console import console, run
 from embfeast import EmbfeastError
+from embfeast.commands.console import progress
 from sample_texts import (
     ADDITIONS,
     CHANNELS,
@@ -365,8 +366,7 @@ def main(
     ),
 ) -> None:
     """Generate support tickets with labels and duplicate pairs."""
-    with progress() as bar:
-        task = bar.add_task("tickets", total=rows)
+    with progress("tickets", total=rows) as (bar, task):
         summary = make_sample(database, rows, seed, lambda done: bar.advance(task, done))
     console.print(f"{summary} in {database}", highlight=False)
 
