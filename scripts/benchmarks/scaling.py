@@ -1,5 +1,7 @@
 """Growth: cost a row at 1, 2, 4 and 8 times the rows, and reads after a thousand short runs."""
 
+import os
+import shutil
 import statistics
 import tempfile
 from pathlib import Path
@@ -35,7 +37,10 @@ def scaling() -> list[Row]:
         for times in TIMES:
             count = times * ROWS
             repo = with_texts(template, Path(folder) / str(times), count)
-            for half, spent in run_apart(_materialize, repo).items():
+            os.sync()  # what was written before is not to be written back meanwhile
+            spent_by_half = run_apart(_materialize, repo)
+            shutil.rmtree(repo)
+            for half, spent in spent_by_half.items():
                 cost = MICROSECOND * spent / count
                 rows.append(_growth(half, count, cost, halves.setdefault(half, cost)))
         first = 0.0
