@@ -13,7 +13,14 @@ import pyarrow.parquet as pq
 from embfeast.errors import EmbfeastError
 from embfeast.plugin import database, parts
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME
-from embfeast.plugin.row_fetch import FILE_NUMBER, Positions, fetch_rows, numbered
+from embfeast.plugin.row_fetch import (
+    FILE_NUMBER,
+    Positions,
+    fetch_rows,
+    known_files,
+    numbered,
+    numbered_scan,
+)
 
 # Of a key's rows the one of the latest event, then the one known last, then the one written last.
 NEWEST = (
@@ -64,7 +71,7 @@ def newest_rows(
             SELECT {NEWEST} AS best,
                    bool_or(({EVENT_TIME} >= $start OR {CREATED_TIME} >= $start)
                            AND {EVENT_TIME} <= $end) AS touched
-            FROM {_numbered(files)} GROUP BY {_listed(keys)}
+            FROM {_scan(files)} GROUP BY {_listed(keys)}
         ) WHERE touched ORDER BY ALL
         """,  # noqa: S608 - names are quoted, values bound
         {"start": start, "end": end},
@@ -99,7 +106,7 @@ def newest_of_keys(folder: Path, keys: Sequence[str], written: pa.Table) -> pa.T
         f"""
         SELECT best.{FILE_NUMBER}, best.file_row_number FROM (
             SELECT {NEWEST} AS best
-            FROM (SELECT * FROM {_numbered(files)}
+            FROM (SELECT * FROM {_scan(files)}
                   WHERE {EVENT_TIME} >= $since) t SEMI JOIN written w ON {same}
             GROUP BY {_listed(keys)})
         """,  # noqa: S608 - names are quoted, values bound
@@ -154,7 +161,7 @@ def newest_positions(
             folder,
             files,
             f"SELECT best.{FILE_NUMBER}, best.file_row_number FROM ("  # noqa: S608 - names are quoted
-            f"SELECT {NEWEST} AS best FROM {_numbered(files)} "
+            f"SELECT {NEWEST} AS best FROM {_scan(files)} "
             f"WHERE {' AND '.join(conditions)} GROUP BY {_listed(keys)})",
             values,
         )
@@ -163,17 +170,16 @@ def newest_positions(
             f"key {only or without} is not of the type of {_listed(keys)} in {folder}: "
             f"{str(error).splitlines()[0]}"
         ) from error
-    return files, *_positions(winners)
+    return files, *_positions(folder, winners)
 
 
 def _listed(keys: Sequence[str]) -> str:
     return ", ".join(map(database.quote, keys))
 
 
-def _numbered(files: Sequence[str]) -> str:
-    """Return what reads files with each row's place: its file's number takes less than the name."""
-    scan = parts.scan_files_sql(files, row_ids=True)
-    return f"(SELECT * FROM {scan} JOIN numbers USING (filename))"  # noqa: S608
+def _scan(files: Sequence[str]) -> str:
+    """Return what reads files with each row's place."""
+    return numbered_scan(parts.scan_files_sql(files, row_ids=True))
 
 
 def _chosen(
@@ -185,7 +191,7 @@ def _chosen(
     """
     connection = database.connect_memory()
     try:
-        for name, table in {**tables, "numbers": numbered(files)}.items():
+        for name, table in {**tables, "files": numbered(files)}.items():
             connection.register(name, table)
         return connection.sql(sql, params=values).to_arrow_table()
     except duckdb.ConversionException:  # a key of another type: the caller knows which
@@ -196,14 +202,15 @@ def _chosen(
         connection.close()
 
 
-def _positions(winners: pa.Table) -> tuple[Positions, Positions]:
-    return winners[FILE_NUMBER].to_numpy(), winners["file_row_number"].to_numpy()
+def _positions(folder: Path, winners: pa.Table) -> tuple[Positions, Positions]:
+    file_of = known_files(winners[FILE_NUMBER].to_numpy(), f"feature table {folder}")
+    return file_of, winners["file_row_number"].to_numpy()
 
 
 def _rows_at(
     folder: Path, files: list[str], winners: pa.Table, batch_rows: int
 ) -> Iterator[pa.Table]:
-    file_of, row_of = _positions(winners)
+    file_of, row_of = _positions(folder, winners)
     schema = pq.read_schema(files[0]).remove_metadata()
     for first in range(0, len(file_of), batch_rows):
         some = slice(first, first + batch_rows)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.database import quote
-from embfeast.plugin.row_fetch import FILE_NUMBER, fetch_rows, numbered
+from embfeast.plugin.row_fetch import FILE_NUMBER, fetch_rows, known_files, numbered, numbered_scan
 
 MOMENT = "TIMESTAMP WITH TIME ZONE"
 
@@ -133,13 +133,9 @@ def _register_spine(
 
 
 def _match_sql(relation: FeatureRelation, only_known: bool, *, numbered: bool) -> str:
-    """Return the SELECT of (spine_row, file, file_row_number).
-
-    A file's number, from the table ``files``, takes far less than its name.
-    """
-    file, files = "filename", ""
-    if numbered:  # a row whose file is not among them must not vanish
-        file, files = f"coalesce({FILE_NUMBER}, -2)", " LEFT JOIN files USING (filename)"
+    """Return the SELECT of (spine_row, file, file_row_number), the file by number or by name."""
+    scan = numbered_scan(relation.scan) if numbered else relation.scan
+    file = FILE_NUMBER if numbered else "filename"
     keys = [f"{quote(own)} AS row_key_{i}" for i, (_, own) in enumerate(relation.keys)]
     names = [f"row_key_{i}" for i in range(len(keys))]
     event = f"CAST({quote(relation.event)} AS {MOMENT})"
@@ -154,7 +150,7 @@ def _match_sql(relation: FeatureRelation, only_known: bool, *, numbered: bool) -
     row = "max({'a': row_time, 'b': row_known, 'c': row_file, 'd': file_row_number})"
     moment = ", ".join([*names, "row_visible"])
     narrow += f", {file} AS row_file, file_row_number"
-    rows = f"(SELECT {narrow} FROM {relation.scan}{files})"  # noqa: S608
+    rows = f"(SELECT {narrow} FROM {scan})"  # noqa: S608
     if only_known:
         # The best row that could be seen at each moment at which another one came into sight.
         seen = f"({partition}ORDER BY row_visible RANGE UNBOUNDED PRECEDING)"
@@ -191,9 +187,7 @@ def _from_files(
     connection.unregister("files")
     places = found["spine_row"].to_numpy()
     file_of, row_of = np.full((2, rows), -1, dtype=np.int64)
-    file_of[places] = found["file"].to_numpy()
-    if (file_of < -1).any():
-        raise EmbfeastError(f"view {relation.view!r}: its files changed their names; read again")
+    file_of[places] = known_files(found["file"].to_numpy(), f"view {relation.view!r}")
     row_of[places] = found["file_row_number"].to_numpy()
     return fetch_rows(files, file_of, row_of, own)
 

@@ -15,12 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from embfeast.errors import EmbfeastError
+
 # Row groups decoded side by side.
 WORKERS = 4
 # Rows of vectors decoded at a time: fewer take longer, more only take more memory.
 STEP = 2_048
 # The column of a query that says in which file a row is.
 FILE_NUMBER = "embfeast_file"
+UNKNOWN = -2
 MOST_IN_A_LIST = 2**31 - 1
 
 Positions = NDArray[np.int64]
@@ -107,8 +110,34 @@ def fetch_rows(
         return fetch_rows(files, file_of, row_of, columns, uneven=uneven | {str(found)})
 
 
+def numbered_scan(scan: str) -> str:
+    """Return what reads rows with the number of their file, which takes far less than its name.
+
+    Parameters
+    ----------
+    scan : str
+        What stands after FROM, with the column ``filename``; the table ``files`` is `numbered`'s.
+    """
+    # A row whose file is not among them must not vanish: `known_files` meets it.
+    number = f"coalesce({FILE_NUMBER}, {UNKNOWN}) AS {FILE_NUMBER}"
+    return f"(SELECT * REPLACE ({number}) FROM {scan} LEFT JOIN files USING (filename))"  # noqa: S608
+
+
+def known_files(file_of: Positions, where: str) -> Positions:
+    """Return the numbers of rows' files, all of which must be known.
+
+    Raises
+    ------
+    EmbfeastError
+        A row was read from a file of another name.
+    """
+    if (file_of == UNKNOWN).any():
+        raise EmbfeastError(f"{where}: its files changed their names; read again")
+    return file_of
+
+
 def numbered(files: Sequence[str]) -> pa.Table:
-    """Return a table of files and their numbers, to be joined with rows by ``filename``."""
+    """Return the table ``files``: their names and numbers."""
     numbers = pa.array(range(len(files)), pa.int64())
     return pa.table({"filename": pa.array(files, pa.string()), FILE_NUMBER: numbers})
 

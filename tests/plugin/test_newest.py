@@ -1,6 +1,7 @@
 import pyarrow as pa
 import pytest
 
+from embfeast import EmbfeastError
 from embfeast.plugin import parts
 from embfeast.plugin.feature_table import MOMENT
 from embfeast.plugin.newest import newest_of_keys, newest_positions, newest_rows
@@ -57,3 +58,14 @@ def test_of_equal_rows_the_one_in_the_part_of_the_last_name_counts(tmp_path):
         write(tmp_path, [(1, 1, 1, vector)])
     files, file_of, row_of = newest_positions(tmp_path, KEYS)
     assert (files[file_of[0]], row_of[0]) == (max(files), 0)
+
+
+def test_a_file_that_is_read_under_another_name_is_an_error_and_no_lost_row(folder, monkeypatch):
+    real = parts.scan_files_sql
+    monkeypatch.setattr(
+        parts, "scan_files_sql", lambda files, **more: real([f"{folder}/./*.parquet"], **more)
+    )
+    files = [f"{folder}/elsewhere.parquet"]
+    monkeypatch.setattr(parts, "files", lambda _: files)
+    with pytest.raises(EmbfeastError, match=r"feature table .* changed their names; read again"):
+        newest_positions(folder, KEYS)
