@@ -9,11 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from embfeast.plugin.value_bytes import FLOAT_TAG, float_texts
+from embfeast.plugin.value_bytes import float_texts, float_values, whole_rows
 
-VALUE_WIDTH = len(FLOAT_TAG) + 4
 # The longest that Python writes: a sign, 17 digits with their point, and an exponent of "e-38".
 TEXT_WIDTH = 24
 
@@ -43,10 +41,8 @@ def float_slots(columns: Sequence[pa.ChunkedArray], rows: int) -> tuple[list[byt
     """
     if not columns:
         return [b""] * rows, [b""] * rows
-    numbers = np.stack([c.fill_null(0).to_numpy() for c in columns], axis=1).astype("<f4")
-    values = np.empty((rows, len(columns), VALUE_WIDTH), dtype=np.uint8)
-    values[..., :-4] = np.frombuffer(FLOAT_TAG, dtype=np.uint8)
-    values[..., -4:] = numbers.view(np.uint8).reshape(rows, len(columns), 4)
+    numbers = np.stack([c.fill_null(0).to_numpy() for c in columns], axis=1)
+    values = float_values(numbers)
     padded = pc.utf8_rpad(float_texts(pa.array(numbers.ravel())), TEXT_WIDTH)
     shape = (rows, len(columns), TEXT_WIDTH)
     texts = np.frombuffer(padded.buffers()[2], np.uint8, count=math.prod(shape)).reshape(shape)
@@ -54,10 +50,4 @@ def float_slots(columns: Sequence[pa.ChunkedArray], rows: int) -> tuple[list[byt
     if nulls.any():
         texts = texts.copy()
         values[nulls], texts[nulls] = 0, ord(" ")
-    return _whole_rows(values), _whole_rows(texts)
-
-
-def _whole_rows(slots: NDArray[np.uint8]) -> list[bytes]:
-    width = slots.shape[1] * slots.shape[2]
-    rows: list[bytes] = slots.reshape(-1).view(f"V{width}").tolist()
-    return rows
+    return whole_rows(values), whole_rows(texts)

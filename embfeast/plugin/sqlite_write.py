@@ -25,10 +25,10 @@ from feast.types import Float32
 from feast.utils import to_naive_utc
 
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME
-from embfeast.plugin.float_slots import TEXT_WIDTH, VALUE_WIDTH, float_slots
+from embfeast.plugin.float_slots import TEXT_WIDTH, float_slots
 from embfeast.plugin.proto_rows import key_bytes
 from embfeast.plugin.read_ahead import read_ahead
-from embfeast.plugin.value_bytes import value_bytes, value_texts
+from embfeast.plugin.value_bytes import VALUE_WIDTH, value_bytes, value_texts
 
 COLUMNS = ("entity_key", "feature_name", "value", "value_text", "event_ts", "created_ts")
 UPDATE = "ON CONFLICT(entity_key, feature_name) DO UPDATE SET " + ", ".join(

@@ -1,5 +1,6 @@
 """Feast's protobuf values as bytes, column by column: what every online store keeps."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from feast.protos.feast.types.Value_pb2 import FloatList, Value
 from feast.type_map import python_values_to_proto_values
+from numpy.typing import NDArray
 
 # A value of one float is its field's tag and four bytes.
 FLOAT_TAG = Value(float_val=1.0).SerializeToString()[:-4]
+VALUE_WIDTH = len(FLOAT_TAG) + 4
 
 
 def value_bytes(column: pa.ChunkedArray, kind: Any) -> list[bytes]:
@@ -81,13 +84,37 @@ def float_texts(cells: pa.FloatArray) -> pa.StringArray:
     )
 
 
+def float_values(numbers: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return numbers as serialized `Value` messages.
+
+    Parameters
+    ----------
+    numbers : ndarray of any shape, float32
+
+    Returns
+    -------
+    ndarray of shape (*numbers.shape, VALUE_WIDTH), uint8
+    """
+    made = np.empty((*numbers.shape, VALUE_WIDTH), dtype=np.uint8)
+    made[..., :-4] = np.frombuffer(FLOAT_TAG, dtype=np.uint8)
+    made[..., -4:] = numbers.astype("<f4").view(np.uint8).reshape(*numbers.shape, 4)
+    return made
+
+
+def whole_rows(made: NDArray[np.uint8]) -> list[bytes]:
+    """Return the bytes of each row as one string.
+
+    Parameters
+    ----------
+    made : ndarray of shape (n, ...), uint8
+    """
+    width = math.prod(made.shape[1:])
+    rows: list[bytes] = made.reshape(-1).view(f"V{width}").tolist()
+    return rows
+
+
 def _floats(cells: pa.FloatArray) -> list[bytes]:
-    numbers = cells.fill_null(0).to_numpy(zero_copy_only=False).astype("<f4")
-    made = np.empty((len(numbers), len(FLOAT_TAG) + 4), dtype=np.uint8)
-    made[:, :-4] = np.frombuffer(FLOAT_TAG, dtype=np.uint8)
-    made[:, -4:] = numbers.view(np.uint8).reshape(-1, 4)
-    width = made.shape[1]
-    whole: list[bytes] = made.reshape(-1).view(f"V{width}").tolist()
+    whole = whole_rows(float_values(cells.fill_null(0).to_numpy(zero_copy_only=False)))
     if cells.null_count:
         for row in np.flatnonzero(cells.is_null()):
             whole[row] = b""

@@ -307,12 +307,10 @@ class FittedRecipe:
             The encoder's weights are not those of the fit, or an entry is unknown.
         """
         wanted = self._check_entries(entries)
-        self._check_model()
         present = np.array([not is_missing(text) for text in texts], dtype=bool)
         kept = [str(text) for text in texts if not is_missing(text)]
         counts.add("null_texts", len(texts) - len(kept))
-        blocks = self.encoder.encode_pooled(kept, self._poolings(wanted), progress=progress)
-        return Encoded(kept, present, blocks, wanted)
+        return Encoded(kept, present, self._blocks(kept, wanted, progress), wanted)
 
     def apply(self, encoded: Encoded) -> pa.Table:
         """Compute the features of encoded texts.
@@ -326,11 +324,9 @@ class FittedRecipe:
         pyarrow.Table
             As `transform` gives it.
         """
-        outputs = self._apply(encoded.texts, encoded.blocks, encoded.entries)
         columns: dict[str, pa.Array] = {}
-        for entry in encoded.entries:
-            _check_finite(entry, outputs[entry])
-            columns |= self._columns(entry, outputs[entry], encoded.present)
+        for entry, matrix in self._finite(encoded):
+            columns |= self._columns(entry, matrix, encoded.present)
         return pa.table(columns)
 
     def values(
@@ -356,16 +352,13 @@ class FittedRecipe:
         EmbfeastError
             As `transform`.
         """
-        wanted = self._check_entries(entries)
-        present = {row: str(text) for row, text in enumerate(texts) if not is_missing(text)}
-        counts.add("null_texts", len(texts) - len(present))
-        outputs = self.matrices(list(present.values()), wanted)
+        encoded = self.encode(texts, entries=entries)
+        rows = np.flatnonzero(encoded.present).tolist()
         made: dict[str, list[Any]] = {}
-        for entry in wanted:
-            _check_finite(entry, outputs[entry])
-            for feature, values in self._lists(entry, outputs[entry]):
+        for entry, matrix in self._finite(encoded):
+            for feature, values in self._lists(entry, matrix):
                 made[feature] = [None] * len(texts)
-                for row, value in zip(present, values, strict=True):
+                for row, value in zip(rows, values, strict=True):
                     made[feature][row] = value
         return made
 
@@ -406,10 +399,8 @@ class FittedRecipe:
         EmbfeastError
             The encoder's weights are not those of the fit.
         """
-        self._check_model()
         kept = list(texts)
-        blocks = self.encoder.encode_pooled(kept, self._poolings(entries), progress=progress)
-        return self._apply(kept, blocks, entries)
+        return self._apply(kept, self._blocks(kept, entries, progress), entries)
 
     def transform_pairs(self, entry: str, left: Matrix, right: Matrix) -> Matrix:
         """Compute the features of pairs from the vectors that the pair entry reads.
@@ -432,6 +423,22 @@ class FittedRecipe:
             )
         made: Matrix = self.tricks[entry].transform(np.hstack([left, right]))
         return made
+
+    def _blocks(
+        self,
+        texts: list[str],
+        wanted: Sequence[str],
+        progress: Callable[[int], Any] | None,
+    ) -> dict[str, Matrix]:
+        self._check_model()
+        return self.encoder.encode_pooled(texts, self._poolings(wanted), progress=progress)
+
+    def _finite(self, encoded: Encoded) -> Iterator[tuple[str, Matrix]]:
+        """Yield the wanted entries and what they make."""
+        outputs = self._apply(encoded.texts, encoded.blocks, encoded.entries)
+        for entry in encoded.entries:
+            _check_finite(entry, outputs[entry])
+            yield entry, outputs[entry]
 
     def _apply(
         self, texts: list[str], blocks: dict[str, Matrix], wanted: Sequence[str]

@@ -3,7 +3,8 @@ from feast.protos.feast.types.Value_pb2 import Value
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embfeast.plugin.float_slots import TEXT_WIDTH, VALUE_WIDTH, float_slots
+from embfeast.plugin.float_slots import TEXT_WIDTH, float_slots
+from embfeast.plugin.value_bytes import VALUE_WIDTH
 
 CELLS = st.one_of(st.floats(width=32), st.none())
 
