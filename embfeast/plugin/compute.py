@@ -107,11 +107,9 @@ def work_left(
 def compute_work(
     work: Work, tables: Mapping[Path, FeatureTable], fitted: FittedRecipe
 ) -> RunCounts:
-    """Compute the rows that are lacking, and write them as one part a table."""
-    if not work.rows.num_rows:
-        return RunCounts(rows=work.read)
+    """Compute the rows that are lacking, at least one, and write them as one part a table."""
     features = fitted.apply(encode_work(work, tables, fitted))
-    write_rows(work, features, tables, fitted)
+    write_parts(work, features, tables, fitted)
     return counts_of(work, features)
 
 
@@ -128,7 +126,7 @@ def counts_of(work: Work, features: pa.Table) -> RunCounts:
     return RunCounts(work.read, work.rows.num_rows, features.column(0).null_count)
 
 
-def write_rows(
+def write_parts(
     work: Work,
     features: pa.Table,
     tables: Mapping[Path, FeatureTable],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from embfeast.plugin import parts
-from embfeast.plugin.compute import RunCounts, Work, counts_of, joined_work, write_rows
+from embfeast.plugin.compute import RunCounts, Work, counts_of, joined_work, write_parts
 from embfeast.plugin.feature_table import FeatureTable
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.fitted import Encoded
@@ -46,6 +46,6 @@ class PartWriter:
         if self._waiting:
             work = joined_work([work for work, _ in self._waiting])
             features = pa.concat_tables([features for _, features in self._waiting])
-            write_rows(work, features, self.tables, self.fitted)
+            write_parts(work, features, self.tables, self.fitted)
         self._waiting.clear()
         self._since = time.monotonic()

@@ -77,21 +77,23 @@ def write(
     # A connection of our own: its temporary tables are gone with it, the disk they took too.
     with closing(sqlite3.connect(store._get_db_path(config))) as connection:
         given.create(connection)
-        if rows <= KEYS_AT_ONCE:
-            with connection:
-                for block in blocks:
-                    given.add(connection, block)
-                    connection.execute(f"{insert} WHERE true {UPDATE}")
-                    connection.execute("DELETE FROM temp.given_rows")
-            return
+        at_once = rows <= KEYS_AT_ONCE
         with connection:
             for block in blocks:
                 given.add(connection, block)
-        connection.execute("CREATE INDEX temp.given_order ON given_rows (entity_key)")
-        for ends in pairwise(_cuts(connection)):
-            with connection:
-                in_order = "WHERE entity_key > ? AND entity_key <= ? ORDER BY entity_key"
-                connection.execute(f"{insert} {in_order} {UPDATE}", ends)
+                if at_once:
+                    connection.execute(f"{insert} WHERE true {UPDATE}")
+                    connection.execute("DELETE FROM temp.given_rows")
+        if not at_once:
+            _insert_in_order(connection, insert)
+
+
+def _insert_in_order(connection: sqlite3.Connection, insert: str) -> None:
+    connection.execute("CREATE INDEX temp.given_order ON given_rows (entity_key)")
+    in_order = "WHERE entity_key > ? AND entity_key <= ? ORDER BY entity_key"
+    for ends in pairwise(_cuts(connection)):
+        with connection:
+            connection.execute(f"{insert} {in_order} {UPDATE}", ends)
 
 
 def _cuts(connection: sqlite3.Connection) -> Iterator[bytes]:

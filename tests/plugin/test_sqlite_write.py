@@ -72,17 +72,21 @@ def content(path, order="entity_key, feature_name"):
         connection.close()
 
 
+def as_feast_writes(folder, one, table):
+    config, store = store_of(folder, "theirs.db", one)
+    store.online_write_batch(config, one, proto_rows(table, one), None)
+    return content(folder / "theirs.db")
+
+
 @pytest.mark.parametrize("keys", [("whole",), ("word",), ("whole", "word")])
 def test_the_table_holds_what_feasts_own_write_puts_there_to_the_byte(tmp_path, rng, keys):
     one, table = view(*keys), rows(rng)
     config, store = store_of(tmp_path, "ours.db", one)
     assert sqlite_write.can_write(config)
     sqlite_write.write(config, store, one, [table], table.num_rows)
-    other, theirs = store_of(tmp_path, "theirs.db", one)
-    theirs.online_write_batch(other, one, proto_rows(table, one), None)
     found = content(tmp_path / "ours.db")
     assert len(found) == 50 * 4
-    assert found == content(tmp_path / "theirs.db")
+    assert found == as_feast_writes(tmp_path, one, table)
 
 
 def test_many_floats_with_rows_of_nulls_and_odd_nulls_are_feasts_to_the_byte(tmp_path, rng):
@@ -96,11 +100,9 @@ def test_many_floats_with_rows_of_nulls_and_odd_nulls_are_feasts_to_the_byte(tmp
         table = table.append_column(name, pa.array(numbers.astype("f4"), mask=missing))
     config, store = store_of(tmp_path, "ours.db", one)
     sqlite_write.write(config, store, one, [table], table.num_rows)
-    other, theirs = store_of(tmp_path, "theirs.db", one)
-    theirs.online_write_batch(other, one, proto_rows(table, one), None)
     found = content(tmp_path / "ours.db")
     assert len(found) == 1_200 * 33
-    assert found == content(tmp_path / "theirs.db")
+    assert found == as_feast_writes(tmp_path, one, table)
 
 
 def test_more_keys_than_a_transaction_holds_lie_in_the_table_in_order(tmp_path, rng, monkeypatch):
@@ -110,9 +112,7 @@ def test_more_keys_than_a_transaction_holds_lie_in_the_table_in_order(tmp_path, 
     tables = [table.slice(start, 130) for start in range(0, 1_000, 130)]
     config, store = store_of(tmp_path, "ours.db", one)
     sqlite_write.write(config, store, one, tables, 1_000)
-    other, theirs = store_of(tmp_path, "theirs.db", one)
-    theirs.online_write_batch(other, one, proto_rows(table, one), None)
-    assert content(tmp_path / "ours.db") == content(tmp_path / "theirs.db")
+    assert content(tmp_path / "ours.db") == as_feast_writes(tmp_path, one, table)
     as_written = content(tmp_path / "ours.db", order="rowid")
     assert as_written == sorted(as_written, key=lambda row: row[:2])
     sqlite_write.write(config, store, one, reversed(tables), 1_000)
