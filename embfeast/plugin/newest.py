@@ -14,22 +14,16 @@ from embfeast.errors import EmbfeastError
 from embfeast.plugin import database, parts
 from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME
 from embfeast.plugin.row_fetch import (
-    FILE_NUMBER,
+    PLACE,
     Positions,
     fetch_rows,
-    known_files,
-    numbered,
-    numbered_scan,
+    file_numbers,
+    placed_scan,
+    positions,
 )
 
 # Of a key's rows the one of the latest event, then the one known last, then the one written last.
-NEWEST = (
-    "max({"
-    + ", ".join(
-        f"{name}: {name}" for name in (EVENT_TIME, CREATED_TIME, FILE_NUMBER, "file_row_number")
-    )
-    + "})"
-)
+NEWEST = f"max({{t: {EVENT_TIME}, c: {CREATED_TIME}, {PLACE}: {PLACE}}})"
 
 
 def newest_rows(
@@ -67,7 +61,7 @@ def newest_rows(
         folder,
         files,
         f"""
-        SELECT best.{FILE_NUMBER}, best.file_row_number FROM (
+        SELECT best.{PLACE} FROM (
             SELECT {NEWEST} AS best,
                    bool_or(({EVENT_TIME} >= $start OR {CREATED_TIME} >= $start)
                            AND {EVENT_TIME} <= $end) AS touched
@@ -104,7 +98,7 @@ def newest_of_keys(folder: Path, keys: Sequence[str], written: pa.Table) -> pa.T
         folder,
         files,
         f"""
-        SELECT best.{FILE_NUMBER}, best.file_row_number FROM (
+        SELECT best.{PLACE} FROM (
             SELECT {NEWEST} AS best
             FROM (SELECT * FROM {_scan(files)}
                   WHERE {EVENT_TIME} >= $since) t SEMI JOIN written w ON {same}
@@ -160,7 +154,7 @@ def newest_positions(
         winners = _chosen(
             folder,
             files,
-            f"SELECT best.{FILE_NUMBER}, best.file_row_number FROM ("  # noqa: S608 - names are quoted
+            f"SELECT best.{PLACE} FROM ("  # noqa: S608 - names are quoted
             f"SELECT {NEWEST} AS best FROM {_scan(files)} "
             f"WHERE {' AND '.join(conditions)} GROUP BY {_listed(keys)})",
             values,
@@ -179,19 +173,19 @@ def _listed(keys: Sequence[str]) -> str:
 
 def _scan(files: Sequence[str]) -> str:
     """Return what reads files with each row's place."""
-    return numbered_scan(parts.scan_files_sql(files, row_ids=True))
+    return placed_scan(parts.scan_files_sql(files, row_ids=True))
 
 
 def _chosen(
     folder: Path, files: Sequence[str], sql: str, values: dict[str, Any], **tables: pa.Table
 ) -> pa.Table:
-    """Return file and row of what a query over keys and times chooses.
+    """Return the places of what a query over keys and times chooses.
 
     The wide columns are read afterwards, for the chosen rows alone.
     """
     connection = database.connect_memory()
     try:
-        for name, table in {**tables, "files": numbered(files)}.items():
+        for name, table in {**tables, "files": file_numbers(files)}.items():
             connection.register(name, table)
         return connection.sql(sql, params=values).to_arrow_table()
     except duckdb.ConversionException:  # a key of another type: the caller knows which
@@ -203,8 +197,7 @@ def _chosen(
 
 
 def _positions(folder: Path, winners: pa.Table) -> tuple[Positions, Positions]:
-    file_of = known_files(winners[FILE_NUMBER].to_numpy(), f"feature table {folder}")
-    return file_of, winners["file_row_number"].to_numpy()
+    return positions(winners[PLACE].to_numpy(), f"feature table {folder}")
 
 
 def _rows_at(

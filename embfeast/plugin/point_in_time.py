@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.database import quote
-from embfeast.plugin.row_fetch import FILE_NUMBER, fetch_rows, known_files, numbered, numbered_scan
+from embfeast.plugin.row_fetch import PLACE, fetch_rows, file_numbers, placed_scan, positions
 
 MOMENT = "TIMESTAMP WITH TIME ZONE"
 
@@ -132,10 +132,8 @@ def _register_spine(
         connection.unregister("given_spine")
 
 
-def _match_sql(relation: FeatureRelation, only_known: bool, *, numbered: bool) -> str:
-    """Return the SELECT of (spine_row, file, file_row_number), the file by number or by name."""
-    scan = numbered_scan(relation.scan) if numbered else relation.scan
-    file = FILE_NUMBER if numbered else "filename"
+def _match_sql(relation: FeatureRelation, only_known: bool) -> str:
+    """Return the SELECT of (spine_row, place)."""
     keys = [f"{quote(own)} AS row_key_{i}" for i, (_, own) in enumerate(relation.keys)]
     names = [f"row_key_{i}" for i in range(len(keys))]
     event = f"CAST({quote(relation.event)} AS {MOMENT})"
@@ -147,23 +145,25 @@ def _match_sql(relation: FeatureRelation, only_known: bool, *, numbered: bool) -
         [*keys, f"{event} AS row_time", f"{known} AS row_known", f"{visible} AS row_visible"]
     )
     partition = f"PARTITION BY {', '.join(names)} " if names else ""
-    row = "max({'a': row_time, 'b': row_known, 'c': row_file, 'd': file_row_number})"
     moment = ", ".join([*names, "row_visible"])
-    narrow += f", {file} AS row_file, file_row_number"
-    rows = f"(SELECT {narrow} FROM {scan})"  # noqa: S608
+    rows = f"(SELECT {narrow}, {PLACE} FROM {placed_scan(relation.scan)})"  # noqa: S608
     if only_known:
         # The best row that could be seen at each moment at which another one came into sight.
+        row = f"max({{t: row_time, k: row_known, {PLACE}: {PLACE}}})"
         seen = f"({partition}ORDER BY row_visible RANGE UNBOUNDED PRECEDING)"
         best = f"SELECT DISTINCT {moment}, {row} OVER {seen} AS best FROM {rows}"  # noqa: S608
+        time = "best.t"
     else:  # rows come into sight in the order of their times: the last one is the best
+        row = f"max({{k: row_known, {PLACE}: {PLACE}}})"
         best = f"SELECT {moment}, {row} AS best FROM {rows} GROUP BY {moment}"  # noqa: S608
+        time = "row_visible"
     same = " AND ".join(f"spine_key_{i} = row_key_{i}" for i in range(len(names)))
     valid = ""
     if relation.ttl:
         seconds = relation.ttl.total_seconds()
-        valid = f"WHERE best.a >= spine_time - to_microseconds({round(seconds * 1e6)})"
+        valid = f"WHERE {time} >= spine_time - to_microseconds({round(seconds * 1e6)})"
     return (
-        "SELECT spine_row, best.c AS file, best.d AS file_row_number FROM spine "  # noqa: S608
+        f"SELECT spine_row, best.{PLACE} AS {PLACE} FROM spine "  # noqa: S608
         f"ASOF JOIN ({best}) "
         f"ON {same + ' AND ' if same else ''}spine_time >= row_visible {valid}"
     )
@@ -181,14 +181,13 @@ def _from_files(
     own: list[str],
     only_known: bool,
 ) -> dict[str, pa.Array]:
-    files = sorted(relation.files)  # of equal rows that in the file of the last name counts
-    connection.register("files", numbered(files))
-    found = connection.sql(_match_sql(relation, only_known, numbered=True)).to_arrow_table()
-    connection.unregister("files")
-    places = found["spine_row"].to_numpy()
+    files = _register_files(connection, relation)
+    found = connection.sql(_match_sql(relation, only_known)).to_arrow_table()
     file_of, row_of = np.full((2, rows), -1, dtype=np.int64)
-    file_of[places] = known_files(found["file"].to_numpy(), f"view {relation.view!r}")
-    row_of[places] = found["file_row_number"].to_numpy()
+    spine_rows = found["spine_row"].to_numpy()
+    file_of[spine_rows], row_of[spine_rows] = positions(
+        found[PLACE].to_numpy(), f"view {relation.view!r}"
+    )
     return fetch_rows(files, file_of, row_of, own)
 
 
@@ -199,17 +198,26 @@ def _from_rows(
     own: list[str],
     only_known: bool,
 ) -> dict[str, pa.Array]:
-    matches = _match_sql(relation, only_known, numbered=False)
+    _register_files(connection, relation)
+    matches = _match_sql(relation, only_known)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE matches AS {matches}")
     selected = ", ".join(f"r.{quote(column)} AS feature_{i}" for i, column in enumerate(own))
     fetched = connection.sql(
-        f"SELECT m.spine_row{', ' if own else ''}{selected} FROM {relation.scan} r "  # noqa: S608
-        "JOIN matches m ON r.filename = m.file AND r.file_row_number = m.file_row_number"
+        f"SELECT m.spine_row{', ' if own else ''}{selected} "  # noqa: S608
+        f"FROM {placed_scan(relation.scan)} r JOIN matches m USING ({PLACE})"
     ).to_arrow_table()
-    positions = np.full(rows, -1, dtype=np.int64)
-    positions[fetched["spine_row"].to_numpy()] = np.arange(fetched.num_rows)
-    indices = pa.array(positions, mask=positions < 0)
+    fetched_row = np.full(rows, -1, dtype=np.int64)
+    fetched_row[fetched["spine_row"].to_numpy()] = np.arange(fetched.num_rows)
+    indices = pa.array(fetched_row, mask=fetched_row < 0)
     return {
         column: fetched[f"feature_{i}"].combine_chunks().take(indices)
         for i, column in enumerate(own)
     }
+
+
+def _register_files(connection: duckdb.DuckDBPyConnection, relation: FeatureRelation) -> list[str]:
+    """Register the table ``files`` for `placed_scan`, and return them."""
+    # Of equal rows that in the file of the last name counts.
+    files = sorted(relation.files) or [""]
+    connection.register("files", file_numbers(files))
+    return files
