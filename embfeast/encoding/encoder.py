@@ -246,11 +246,12 @@ class Encoder:
         alone: bool,
     ) -> tuple[int, Made]:
         states = self._states(pieces, poolings, alone=alone)
-        made = {
-            (text, pooling.key): pooling(states[pooling.layered][row], own, self._model.pooling)
-            for row, (text, own) in enumerate(zip(hashes, pieces, strict=True))
-            for pooling in poolings
-        }
+        made: Made = {}
+        for pooling in poolings:
+            vectors = pooling(states[pooling.layered], pieces, self._model.pooling)
+            made.update(
+                ((text, pooling.key), own) for text, own in zip(hashes, vectors, strict=True)
+            )
         return len(hashes), made
 
     def _states(
@@ -283,7 +284,7 @@ class Encoder:
             whole, own = in_order[0], windows[0]
             if pooling.windows:
                 whole, own = stitch(in_order, windows, self._special)
-            made[text, pooling.key] = pooling(whole, own, self._model.pooling)
+            made[text, pooling.key] = pooling(whole[None], [own], self._model.pooling)[0]
         return 1, made
 
     def _clean(self, text: str) -> str:

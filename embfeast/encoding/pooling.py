@@ -1,4 +1,4 @@
-"""Pooling: from one vector a word piece to one vector a text."""
+"""Pooling: from one vector a word piece to one vector a text, for texts of one length at a time."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -14,8 +14,9 @@ from embfeast.errors import EmbfeastError
 Kind = Literal["sentence", "mean", "max", "cls", "weighted"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-Vector = NDArray[np.float32]
-Pieces = Sequence[int]
+Vectors = NDArray[np.float32]
+States = NDArray[np.float32]
+Pieces = Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class Pooling:
     kind: Kind
     layered: bool = False
     windows: bool = False
-    weights: Vector | None = field(default=None, repr=False)
+    weights: Vectors | None = field(default=None, repr=False)
     top: int | None = None
 
     def __post_init__(self) -> None:
@@ -71,59 +72,68 @@ class Pooling:
         parts += ["layered"] * self.layered + ["windows"] * self.windows
         return "+".join(parts)
 
-    def __call__(self, states: Vector, pieces: Pieces, own: str) -> Vector:
-        """Pool one text.
+    def __call__(self, states: States, pieces: Pieces, own: str) -> Vectors:
+        """Pool texts of one length.
 
-        Padding never gets here: the caller hands over the text's own pieces. So the bits depend
-        on this text alone, whatever it was batched with.
+        Padding never gets here: the caller hands over the texts' own pieces. So the bits depend
+        on a text alone, whatever it was batched with.
 
         Parameters
         ----------
-        states : ndarray of shape (pieces, dim), float32
-        pieces : sequence of int
+        states : ndarray of shape (texts, pieces, dim), float32
+        pieces : sequence of so many sequences of int
             The word pieces' numbers.
         own : {"mean", "max", "cls"}
             The model's own pooling, used for ``"sentence"``.
 
         Returns
         -------
-        ndarray of shape (dim,), float32
+        ndarray of shape (texts, dim), float32
 
         Examples
         --------
-        >>> states = np.array([[3, 0], [3, 8]], dtype=np.float32)
-        >>> Pooling("max")(states, [7, 9], "mean").tolist()
-        [3.0, 8.0]
-        >>> Pooling("sentence")(states, [7, 9], "mean").round(2).tolist()
-        [0.6..., 0.8...]
+        >>> states = np.array([[[3, 0], [3, 8]]], dtype=np.float32)
+        >>> Pooling("max")(states, [[7, 9]], "mean").tolist()
+        [[3.0, 8.0]]
+        >>> Pooling("sentence")(states, [[7, 9]], "mean").round(2).tolist()
+        [[0.6..., 0.8...]]
         """
         if self.kind == "weighted":
             return self._weighted(states, pieces)
         if self.kind != "sentence":
             return TOKEN_POOLINGS[self.kind](states)
-        vector = TOKEN_POOLINGS[own](states)
-        length = np.sqrt(np.square(vector).sum(dtype=np.float32))
-        unit: Vector = vector / np.maximum(length, np.float32(1e-12))
+        vectors = TOKEN_POOLINGS[own](states)
+        lengths = np.sqrt(np.square(vectors).sum(axis=1, dtype=np.float32, keepdims=True))
+        unit: Vectors = vectors / np.maximum(lengths, np.float32(1e-12))
         return unit
 
-    def _weighted(self, states: Vector, pieces: Pieces) -> Vector:
+    def _weighted(self, states: States, pieces: Pieces) -> Vectors:
+        weights = self._weights(np.asarray(pieces))
+        # In float64 before they are added up, so that the sum is the same in any batch.
+        totals = weights.astype(np.float64).sum(axis=1)
+        counting = totals > 0  # where no piece counts: the plain mean, rather than nothing
+        vectors = TOKEN_POOLINGS["mean"](states)
+        weighted = states[counting] * weights[counting, :, None]
+        summed = weighted.sum(axis=1, dtype=np.float64)
+        vectors[counting] = summed / totals[counting, None]
+        return vectors
+
+    def _weights(self, pieces: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the weight of each text's pieces: those of the vocabulary, or 1 for the top."""
         assert self.weights is not None  # noqa: S101 - checked when made
-        weights = self.weights[np.asarray(pieces)]
-        if self.top is not None and np.count_nonzero(weights) > self.top:
-            # Ties go to the earlier piece, so that the choice is the same everywhere.
-            chosen = np.argsort(-weights, kind="stable")[: self.top]
-            weights = np.zeros_like(weights)
-            weights[chosen] = 1
-        total = weights.sum(dtype=np.float64)
-        if total <= 0:  # none of its pieces counts: the plain mean, rather than nothing
-            return TOKEN_POOLINGS["mean"](states)
-        summed = (states * weights[:, None]).sum(axis=0, dtype=np.float64)
-        vector: Vector = (summed / total).astype(np.float32)
-        return vector
+        weights = self.weights[pieces]
+        if self.top is None:
+            return weights
+        # Ties go to the earlier piece, so that the choice is the same everywhere.
+        chosen = np.argsort(-weights, axis=1, kind="stable")[:, : self.top]
+        alone = np.zeros_like(weights)
+        np.put_along_axis(alone, chosen, 1, axis=1)
+        many = np.count_nonzero(weights, axis=1) > self.top
+        return np.where(many[:, None], alone, weights)
 
 
-TOKEN_POOLINGS: dict[str, Callable[[Vector], Vector]] = {
-    "mean": lambda states: states.mean(axis=0, dtype=np.float32),
-    "max": lambda states: states.max(axis=0),
-    "cls": lambda states: states[0],
+TOKEN_POOLINGS: dict[str, Callable[[States], Vectors]] = {
+    "mean": lambda states: states.mean(axis=1, dtype=np.float32),
+    "max": lambda states: states.max(axis=1),
+    "cls": lambda states: states[:, 0].copy(),  # a view would keep all states
 }

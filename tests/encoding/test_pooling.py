@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from embfeast import EmbfeastError
 from embfeast.encoding import EmbeddingCache, Encoder, Pooling
+from embfeast.encoding.pooling import KINDS
 
 TEXTS = ["I was charged twice for one order.", "Where is it?"]
 STATES = np.array([[1, 0], [0, 1], [4, 4]], dtype=np.float32)
@@ -12,19 +16,43 @@ def weighted(weights, **settings):
     return Pooling("weighted", weights=np.array(weights, dtype=np.float32), **settings)
 
 
+def pooled(pooling):
+    return pooling(STATES[None], [[0, 1, 2]], "mean")[0]
+
+
 def test_weighted_is_the_weighted_mean_of_the_pieces():
-    assert weighted([3, 1, 0])(STATES, [0, 1, 2], "mean").tolist() == [0.75, 0.25]
+    assert pooled(weighted([3, 1, 0])).tolist() == [0.75, 0.25]
 
 
 def test_top_averages_the_highest_weights_alone_and_ties_go_to_the_earlier():
-    assert weighted([3, 1, 9], top=1)(STATES, [0, 1, 2], "mean").tolist() == [4, 4]
-    assert weighted([1, 1, 1], top=1)(STATES, [0, 1, 2], "mean").tolist() == [1, 0]
+    assert pooled(weighted([3, 1, 9], top=1)).tolist() == [4, 4]
+    assert pooled(weighted([1, 1, 1], top=1)).tolist() == [1, 0]
 
 
 def test_without_a_piece_that_counts_it_is_the_plain_mean():
-    np.testing.assert_allclose(
-        weighted([0, 0, 0])(STATES, [0, 1, 2], "mean"), STATES.mean(axis=0), rtol=1e-6
-    )
+    np.testing.assert_allclose(pooled(weighted([0, 0, 0])), STATES.mean(axis=0), rtol=1e-6)
+
+
+@given(
+    states=arrays(
+        np.float32,
+        array_shapes(min_dims=3, max_dims=3, max_side=40),
+        elements=st.floats(-100, 100, width=32),
+    ),
+    pooling=st.sampled_from(
+        [
+            *(Pooling(kind) for kind in KINDS if kind != "weighted"),
+            weighted(range(5)),
+            weighted(range(5), top=2),
+        ]
+    ),
+    own=st.sampled_from(["mean", "max", "cls"]),
+)
+def test_a_text_pooled_with_others_has_the_same_bits_as_alone(states, pooling, own):
+    texts, length, _ = states.shape
+    pieces = (np.arange(texts * length) % 5).reshape(texts, length)
+    alone = [pooling(states[i : i + 1], pieces[i : i + 1], own).tobytes() for i in range(texts)]
+    assert [vector.tobytes() for vector in pooling(states, pieces, own)] == alone
 
 
 def test_keys_tell_poolings_apart_by_every_setting():
