@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from threadpoolctl import threadpool_limits
+
+from embfeast.encoding.write_behind import write_behind
 from embfeast.plugin.compute import RunCounts, Work, encode_work
 from embfeast.plugin.feature_table import FeatureTable
 from embfeast.plugin.part_writer import PartWriter
@@ -24,8 +27,9 @@ class Executor(Protocol):
 class LocalExecutor:
     """One chunk after the other, in this process, on all its cores.
 
-    While a chunk is encoded another thread makes features of the one before and writes them: that
-    alone leaves cores idle. Encoding stays in the calling thread, which Ctrl-C reaches.
+    While a chunk is encoded other threads make features of the one before, write them, and keep its
+    vectors in the cache: that alone leaves cores idle. Encoding stays in the calling thread, which
+    Ctrl-C reaches.
 
     Attributes
     ----------
@@ -39,7 +43,10 @@ class LocalExecutor:
     def __call__(self, work: Iterable[Work]) -> Iterator[RunCounts]:
         """Yield what was done, chunk by chunk."""
         writer = PartWriter(self.tables, self.fitted)
-        with ThreadPoolExecutor(1) as pool:
+        # The tricks' products are small: threads of theirs would take more time waiting for each
+        # other than they save, and take it from the encoding.
+        alone = threadpool_limits(1, user_api="blas")
+        with alone, write_behind(self.fitted.encoder), ThreadPoolExecutor(1) as pool:
             before: Future[RunCounts] | None = None
             for chunk in work:
                 if not chunk.rows.num_rows:

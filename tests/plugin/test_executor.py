@@ -7,6 +7,8 @@ import pytest
 from embfeast.plugin import executor
 from embfeast.plugin.compute import RunCounts
 
+UNCACHED = SimpleNamespace(encoder=SimpleNamespace(cache=None))
+
 
 def chunk(rows):
     return SimpleNamespace(read=rows, rows=SimpleNamespace(num_rows=rows))
@@ -38,7 +40,7 @@ def steps(monkeypatch) -> list[str]:
 
 
 def run(*rows):
-    return executor.LocalExecutor({}, None)(map(chunk, rows))
+    return executor.LocalExecutor({}, UNCACHED)(map(chunk, rows))
 
 
 def test_every_chunk_is_counted_once_and_the_rest_is_written_at_the_end(steps):
@@ -48,7 +50,7 @@ def test_every_chunk_is_counted_once_and_the_rest_is_written_at_the_end(steps):
 
 def test_a_chunk_of_rows_that_are_there_is_counted_and_not_encoded(steps):
     known = SimpleNamespace(read=7, rows=SimpleNamespace(num_rows=0))
-    done = sum(executor.LocalExecutor({}, None)([chunk(3), known, chunk(2)]), RunCounts())
+    done = sum(executor.LocalExecutor({}, UNCACHED)([chunk(3), known, chunk(2)]), RunCounts())
     assert (done.rows, done.computed) == (12, 5)
     assert steps == ["encode 3", "encode 2", "flush"]
 
