@@ -1,10 +1,11 @@
 """One chunk of texts to the parts of all views: computed once, written where rows are missing."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -113,12 +114,26 @@ def compute_work(
     return counts_of(work, features)
 
 
-def encode_work(work: Work, tables: Mapping[Path, FeatureTable], fitted: FittedRecipe) -> Encoded:
-    """Encode the rows that are lacking."""
+def encode_work(
+    work: Work,
+    tables: Mapping[Path, FeatureTable],
+    fitted: FittedRecipe,
+    progress: Callable[[int], Any] | None = None,
+) -> Encoded:
+    """Encode the rows that are lacking.
+
+    Parameters
+    ----------
+    work : Work
+    tables : mapping from the folder of its parts to the table
+    fitted : FittedRecipe
+    progress : callable, optional
+        Called with the number of texts encoded since the last call.
+    """
     source = next(iter(tables.values())).source
     texts = joined_texts(work.rows, source.text_columns)
     entries = sorted({table.entry for table in tables.values()}, key=fitted.entries.index)
-    return fitted.encode(texts, entries=entries)
+    return fitted.encode(texts, entries=entries, progress=progress)
 
 
 def counts_of(work: Work, features: pa.Table) -> RunCounts:

@@ -1,10 +1,10 @@
 """Where chunks are computed: what an executor is, and the one that computes them right here."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
@@ -14,12 +14,21 @@ from embfeast.plugin.feature_table import FeatureTable
 from embfeast.plugin.part_writer import PartWriter
 from embfeast.recipe import FittedRecipe
 
+Advance = Callable[[int], Any]
+
 
 class Executor(Protocol):
     """Computes chunks and writes their parts; when it has ended, all of them are stored."""
 
-    def __call__(self, work: Iterable[Work]) -> Iterator[RunCounts]:
-        """Yield what was done, chunk by chunk, in any order."""
+    def __call__(self, work: Iterable[Work], advance: Advance) -> Iterator[RunCounts]:
+        """Yield what was done, chunk by chunk, in any order.
+
+        Parameters
+        ----------
+        work : iterable of Work
+        advance : callable
+            Called with the number of texts done since the last call, for a progress bar.
+        """
         ...
 
 
@@ -40,7 +49,7 @@ class LocalExecutor:
     tables: Mapping[Path, FeatureTable]
     fitted: FittedRecipe
 
-    def __call__(self, work: Iterable[Work]) -> Iterator[RunCounts]:
+    def __call__(self, work: Iterable[Work], advance: Advance) -> Iterator[RunCounts]:
         """Yield what was done, chunk by chunk."""
         writer = PartWriter(self.tables, self.fitted)
         # The tricks' products are small: threads of theirs would take more time waiting for each
@@ -50,9 +59,11 @@ class LocalExecutor:
             before: Future[RunCounts] | None = None
             for chunk in work:
                 if not chunk.rows.num_rows:
+                    advance(chunk.read)
                     yield RunCounts(rows=chunk.read)
                     continue
-                encoded = encode_work(chunk, self.tables, self.fitted)
+                encoded = encode_work(chunk, self.tables, self.fitted, advance)
+                advance(chunk.read - len(encoded.texts))
                 if before:  # never more than one chunk waits for the writer
                     yield before.result()
                 before = pool.submit(writer.add, chunk, encoded)

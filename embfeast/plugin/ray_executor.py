@@ -20,6 +20,7 @@ from typing import Any
 from embfeast.encoding import EmbeddingCache, Encoder
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.compute import RunCounts, Work, compute_work
+from embfeast.plugin.executor import Advance
 from embfeast.plugin.feature_table import FeatureTable
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.versions import load_version
@@ -98,7 +99,7 @@ class RayExecutor:
         self.address = address
         self.workers = workers
 
-    def __call__(self, work: Iterable[Work]) -> Iterator[RunCounts]:
+    def __call__(self, work: Iterable[Work], advance: Advance) -> Iterator[RunCounts]:
         """Yield what was done, in the order in which chunks are finished.
 
         Raises
@@ -110,7 +111,9 @@ class RayExecutor:
         for folder in self.run.tables:
             (folder / RUN_FILE).write_text(self.run.name, encoding="ascii")
         with _connected(self.ray, self.address, self.run.cpus * (self.workers or 1)):
-            yield from self._compute(work)
+            for done in self._compute(work):
+                advance(done.rows)
+                yield done
 
     def _compute(self, work: Iterable[Work]) -> Iterator[RunCounts]:
         task = self.ray.remote(num_cpus=self.run.cpus, max_retries=TRIES - 1)(compute_on_worker)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from feast.data_source import DataSource
 from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
 from feast.repo_config import RepoConfig
@@ -238,6 +240,7 @@ class DuckDBSource(DataSource):
         start: datetime | None = None,
         end: datetime | None = None,
         batch_rows: int = 2048,
+        batch_characters: int = 2**20,
     ) -> Iterator[pa.Table]:
         """Stream the rows of a period in order of time, every revision.
 
@@ -250,7 +253,8 @@ class DuckDBSource(DataSource):
         start, end : datetime, optional
             Rows with an event time from `start` to `end`, both included, and rows that became
             known from `start` on with an event time before it: late arrivals are not lost.
-        batch_rows : int, default 2048
+        batch_rows, batch_characters : int, default 2,048 and 1,048,576
+            Most rows of a table, and most characters of their texts; a longer text comes alone.
 
         Yields
         ------
@@ -270,7 +274,7 @@ class DuckDBSource(DataSource):
                 params=values,
             )
             for batch in rows.to_arrow_reader(batch_rows):
-                yield pa.Table.from_batches([batch])
+                yield from _cut(pa.table(batch), self.text_columns, batch_characters)
 
     def count(
         self, repo: Path | str | None, start: datetime | None = None, end: datetime | None = None
@@ -413,6 +417,19 @@ class DuckDBSource(DataSource):
             f"source {self.name!r}: {column!r} has no time zone ({kind}) and is taken as UTC",
             stacklevel=2,
         )
+
+
+def _cut(rows: pa.Table, texts: Sequence[str], most: int) -> Iterator[pa.Table]:
+    """Yield rows in tables whose texts have at most so many characters, or of one row."""
+    ends = np.zeros(rows.num_rows, dtype=np.int64)
+    for column in texts:
+        ends += pc.utf8_length(rows[column]).fill_null(0).to_numpy().cumsum()
+    first = 0
+    while first < rows.num_rows:
+        read = ends[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, read + most, side="right")))
+        yield rows.slice(first, last - first)
+        first = last
 
 
 def feast_type(kind: str) -> ValueType:

@@ -9,7 +9,7 @@ import yaml
 from benchmarks.measure import Row, compared, seconds
 from benchmarks.repository import fresh_copy, make_repository, materialize_all
 
-TEXTS = 2_000
+TEXTS = 10_000
 REPEATS = 3
 WAYS = {
     "local": {"executor": "local"},
@@ -26,7 +26,7 @@ def ray() -> list[Row]:
         for number in range(REPEATS):
             for way, settings in WAYS.items():
                 repo = fresh_copy(template, Path(folder) / f"{way}{number}")
-                _set(repo, {"cache": None, "chunk_rows": 128, **settings})
+                _set(repo, {"cache": None, "chunk_rows": 1024, **settings})
                 spent[way].append(seconds(partial(materialize_all, repo)))
     return [
         compared(

@@ -11,15 +11,17 @@ UNCACHED = SimpleNamespace(encoder=SimpleNamespace(cache=None))
 
 
 def chunk(rows):
-    return SimpleNamespace(read=rows, rows=SimpleNamespace(num_rows=rows))
+    encoded = {"texts": ["a"] * (rows - 1)}  # one text is missing
+    return SimpleNamespace(read=rows, rows=SimpleNamespace(num_rows=rows), **encoded)
 
 
 @pytest.fixture
 def steps(monkeypatch) -> list[str]:
     seen: list[str] = []
 
-    def encode(work, tables, fitted):
+    def encode(work, tables, fitted, advance):
         seen.append(f"encode {work.read}")
+        advance(len(work.texts))
         return work
 
     class Writer:
@@ -39,8 +41,8 @@ def steps(monkeypatch) -> list[str]:
     return seen
 
 
-def run(*rows):
-    return executor.LocalExecutor({}, UNCACHED)(map(chunk, rows))
+def run(*rows, advance=lambda texts: None):
+    return executor.LocalExecutor({}, UNCACHED)(map(chunk, rows), advance)
 
 
 def test_every_chunk_is_counted_once_and_the_rest_is_written_at_the_end(steps):
@@ -50,7 +52,10 @@ def test_every_chunk_is_counted_once_and_the_rest_is_written_at_the_end(steps):
 
 def test_a_chunk_of_rows_that_are_there_is_counted_and_not_encoded(steps):
     known = SimpleNamespace(read=7, rows=SimpleNamespace(num_rows=0))
-    done = sum(executor.LocalExecutor({}, UNCACHED)([chunk(3), known, chunk(2)]), RunCounts())
+    advances = []
+    work = [chunk(3), known, chunk(2)]
+    done = sum(executor.LocalExecutor({}, UNCACHED)(work, advances.append), RunCounts())
+    assert sum(advances) == 12
     assert (done.rows, done.computed) == (12, 5)
     assert steps == ["encode 3", "encode 2", "flush"]
 

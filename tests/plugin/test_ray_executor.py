@@ -110,9 +110,9 @@ def test_a_cluster_without_room_or_recipe_is_named_and_nothing_is_stored(
     (digest,) = (p for p in recipes.iterdir() if p.is_dir())
     loaded = ray_executor.RayExecutor.__call__
 
-    def moved_away(self, work):  # as on a machine that does not share the folder
+    def moved_away(self, work, advance):  # as on a machine that does not share the folder
         digest.rename(recipes / "elsewhere")
-        yield from loaded(self, work)
+        yield from loaded(self, work, advance)
 
     monkeypatch.setattr(ray_executor.RayExecutor, "__call__", moved_away)
     with pytest.raises(EmbfeastError, match=r"Ray worker on .*recipe .* is not in .*same path"):

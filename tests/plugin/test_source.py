@@ -49,6 +49,13 @@ def test_rows_of_a_period_come_in_order_with_both_ends(folder):
     assert source().count(folder, day(2), day(7)) == 6
 
 
+def test_long_texts_come_fewer_at_a_time_and_none_is_lost(folder):
+    chunks = list(source().read_texts(folder, keys=["id"], batch_characters=13))
+    assert [chunk.num_rows for chunk in chunks] == [2, 2, 2, 2, 2]
+    alone = list(source().read_texts(folder, keys=["id"], batch_characters=1))
+    assert [i for chunk in alone for i in chunk["id"].to_pylist()] == list(range(10))
+
+
 def test_a_query_and_odd_names_work_too(folder):
     query = "SELECT id, upper(body) AS body, t.at FROM t WHERE id < 3;"
     rows = next(source(table=None, query=query).read_texts(folder, keys=["id"]))
