@@ -16,6 +16,9 @@ from embfeast.recipe.fitted import Encoded
 # What a run that is killed has to compute again, at most: slow models fill no row group in it.
 LONGEST_WAIT = 60.0  # seconds
 
+# Texts that the tricks are applied to at a time: the numbers of more do not stay in a core's cache.
+STEP = 2_048
+
 
 @dataclass
 class PartWriter:
@@ -34,7 +37,7 @@ class PartWriter:
 
     def add(self, work: Work, encoded: Encoded) -> RunCounts:
         """Take an encoded chunk, and write what waits where it fills a row group."""
-        features = self.fitted.apply(encoded)
+        features = pa.concat_tables(map(self.fitted.apply, encoded.steps(STEP)))
         self._waiting.append((work, features))
         rows = sum(waiting.rows.num_rows for waiting, _ in self._waiting)
         if rows >= parts.ROW_GROUP or time.monotonic() - self._since > LONGEST_WAIT:

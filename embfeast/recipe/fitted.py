@@ -104,6 +104,15 @@ class Encoded:
     blocks: dict[str, Matrix]
     entries: list[str]
 
+    def steps(self, rows: int) -> Iterator["Encoded"]:
+        """Yield the texts in turn, so many of those given at a time."""
+        ends = np.concatenate([[0], np.cumsum(self.present)])
+        for first in range(0, len(self.present), rows):
+            present = self.present[first : first + rows]
+            own = slice(ends[first], ends[first + len(present)])
+            blocks = {pooling: block[own] for pooling, block in self.blocks.items()}
+            yield Encoded(self.texts[own], present, blocks, self.entries)
+
 
 def is_missing(text: object) -> bool:
     """Tell whether a text is missing (None, NaN) or blank."""
