@@ -145,7 +145,9 @@ class Encoder:
         if todo:
             found |= self._encode_new(texts, hashes, todo, list(wanted.values()), progress)
         return {
-            pooling: np.stack([found[key, pooling] for key in hashes])
+            pooling: np.concatenate([found[key, pooling] for key in hashes]).reshape(
+                len(hashes), -1
+            )
             if hashes
             else np.empty((0, self.dimension), dtype=np.float32)
             for pooling in wanted
@@ -220,7 +222,6 @@ class Encoder:
             made |= vectors
             if progress:
                 progress(texts_done)
-        _check_finite(made, self.model)
         if self.cache is not None:
             self.cache.put(self._cache_name, made)
         return made
@@ -249,6 +250,7 @@ class Encoder:
         made: Made = {}
         for pooling in poolings:
             vectors = pooling(states[pooling.layered], pieces, self._model.pooling)
+            _check_finite(vectors, self.model)
             made.update(
                 ((text, pooling.key), own) for text, own in zip(hashes, vectors, strict=True)
             )
@@ -284,7 +286,9 @@ class Encoder:
             whole, own = in_order[0], windows[0]
             if pooling.windows:
                 whole, own = stitch(in_order, windows, self._special)
-            made[text, pooling.key] = pooling(whole[None], [own], self._model.pooling)[0]
+            vectors = pooling(whole[None], [own], self._model.pooling)
+            _check_finite(vectors, self.model)
+            made[text, pooling.key] = vectors[0]
         return 1, made
 
     def _clean(self, text: str) -> str:
@@ -366,8 +370,8 @@ def _pooling(given: str | Pooling) -> Pooling:
     return given if isinstance(given, Pooling) else Pooling(given)  # type: ignore[arg-type]
 
 
-def _check_finite(made: dict[Key, Vectors], model: str) -> None:
-    if made and not np.isfinite(np.stack(list(made.values()))).all():
+def _check_finite(vectors: Vectors, model: str) -> None:
+    if not np.isfinite(vectors).all():
         raise EmbfeastError(
             f"model {model!r} gave a vector that is not finite; its weights are damaged or not "
             "made for float32"
