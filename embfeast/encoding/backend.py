@@ -61,16 +61,16 @@ class OnnxBackend:
     def __init__(self, model: Model, threads: int | None) -> None:
         self._model = model
         self.workers = threads or os.cpu_count() or 1
-        self._sessions: dict[tuple[Path, int], Any] = {}
+        self._sessions: dict[tuple[bool, int], Any] = {}
         self._opening = Lock()
         exported_model(model)  # where that fails, another backend must be chosen now
 
     def _run(self, ids: Ids, *, layered: bool = False, threads: int = 1) -> list[Any]:
-        path = exported_model(self._model, layered=layered)
         with self._opening:  # batches run side by side, the first ones all find it closed
-            if (path, threads) not in self._sessions:
-                self._sessions[path, threads] = _open(path, threads)
-        made: list[Any] = self._sessions[path, threads].run(None, {"input_ids": ids})
+            if (layered, threads) not in self._sessions:
+                path = exported_model(self._model, layered=layered)
+                self._sessions[layered, threads] = _open(path, threads)
+        made: list[Any] = self._sessions[layered, threads].run(None, {"input_ids": ids})
         return made
 
     def states(self, ids: Ids, *, alone: bool) -> NDArray[np.float32]:

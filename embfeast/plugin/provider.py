@@ -17,7 +17,7 @@ from feast.repo_config import RepoConfig
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin import parts
-from embfeast.plugin.compute_engine import engine_config, in_repo
+from embfeast.plugin.compute_engine import EmbeddingComputeEngineConfig, engine_config, in_repo
 from embfeast.plugin.engine_choice import NEEDS_OURS, is_our_engine
 from embfeast.plugin.feature_table import DIGEST_TAG, feature_table, is_ours
 from embfeast.plugin.live import TEXT, check_text, serve_recipes_from
@@ -137,7 +137,7 @@ class EmbeddingProvider(PassthroughProvider):
             raise EmbfeastError(
                 f"the request has no rows; give entities: keys, or {TEXT!r}, with their values"
             )
-        longest = engine_config(self.repo_config).longest_text
+        longest = self._engine.longest_text
         for name, values in columns.items():
             for number, value in enumerate(values if isinstance(values, list) else []):
                 where = f"request: {name!r} of row {number}"
@@ -147,10 +147,13 @@ class EmbeddingProvider(PassthroughProvider):
                     raise EmbfeastError(f"{where} is a {type(value).__name__}; give one value")
 
     def _with_status(self, response: OnlineResponse, asked: dict[str, Any]) -> OnlineResponse:
-        strict = engine_config(self.repo_config).strict_versions
-        return add_status(
-            response, asked["features"], asked["registry"], asked["project"], strict=strict
-        )
+        features, registry, project = (asked[key] for key in ("features", "registry", "project"))
+        strict = self._engine.strict_versions
+        return add_status(response, features, registry, project, strict=strict)
+
+    @cached_property
+    def _engine(self) -> EmbeddingComputeEngineConfig:
+        return engine_config(self.repo_config)  # asked at every lookup
 
     def update_infra(
         self,
