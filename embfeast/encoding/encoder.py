@@ -1,6 +1,7 @@
 """The encoder: texts in, float32 vectors out, each text encoded once."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
@@ -22,6 +23,10 @@ Vectors = NDArray[np.float32]
 
 Made = dict[Key, Vectors]
 Job = Callable[[], tuple[int, Made]]
+
+# Seconds after which vectors go into the cache while others are still made: a run that is killed
+# has to encode no more than these again.
+LONGEST_UNKEPT = 30.0
 
 
 class Encoder:
@@ -218,13 +223,22 @@ class Encoder:
             for batch in cut
         ]
         made: Made = {}
+        fresh: Made = {}
+        since = time.monotonic()
         for texts_done, vectors in self._side_by_side(jobs):
-            made |= vectors
+            fresh |= vectors
             if progress:
                 progress(texts_done)
-        if self.cache is not None:
-            self.cache.put(self._cache_name, made)
-        return made
+            if time.monotonic() - since > LONGEST_UNKEPT:
+                self._keep(fresh)
+                made |= fresh
+                fresh, since = {}, time.monotonic()
+        self._keep(fresh)
+        return made | fresh
+
+    def _keep(self, vectors: Made) -> None:
+        if self.cache is not None and vectors:
+            self.cache.put(self._cache_name, vectors)
 
     def _side_by_side(self, jobs: list[Job]) -> Iterator[tuple[int, Made]]:
         """Yield the results of jobs, as many at a time as the backend has workers."""

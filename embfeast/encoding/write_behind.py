@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,24 +38,27 @@ def write_behind(encoder: "Encoder") -> Iterator[None]:
 
 
 class _WrittenBehind(EmbeddingCache):
-    """Holds one `put` of vectors until they are in the cache."""
+    """Holds one `put` of vectors until they are in the cache. Any thread may use it."""
 
     def __init__(self, cache: EmbeddingCache, pool: ThreadPoolExecutor) -> None:
         super().__init__(cache.folder)
         self._pool = pool
         self._held: dict[Key, NDArray[np.float32]] = {}
         self._writing: Future[None] | None = None
+        self._putting = Lock()
 
     def get(
         self, model: str, keys: Sequence[Key], dimension: int
     ) -> dict[Key, NDArray[np.float32]]:
-        held = {key: self._held[key] for key in keys if key in self._held}
+        waiting = self._held
+        held = {key: waiting[key] for key in keys if key in waiting}
         return held | super().get(model, [key for key in keys if key not in held], dimension)
 
     def put(self, model: str, vectors: dict[Key, NDArray[np.float32]]) -> None:
-        self.wait()  # never more than one is held: memory stays bounded
-        self._held = vectors
-        self._writing = self._pool.submit(super().put, model, vectors)
+        with self._putting:
+            self.wait()  # never more than one is held: memory stays bounded
+            self._held = vectors
+            self._writing = self._pool.submit(super().put, model, vectors)
 
     def wait(self) -> None:
         if self._writing:

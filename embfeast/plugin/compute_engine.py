@@ -53,7 +53,8 @@ class EmbeddingComputeEngineConfig(FeastConfigBaseModel):
     chunk_rows : int or None
         Most texts computed at a time; memory grows with it and with nothing else. By default 8,192
         in this process, which encodes the more texts of one length together, and 2,048 on Ray,
-        where a worker takes a chunk at a time. Long texts come in smaller chunks.
+        where a worker takes a chunk at a time. In this process a chunk of long texts is smaller: it
+        has at most a million characters.
     strict_versions : bool
         Whether a lookup fails that meets a value of another recipe than the applied one; it says
         so in the column ``embfeast_status`` either way.
@@ -88,9 +89,11 @@ class EmbeddingComputeEngineConfig(FeastConfigBaseModel):
     ray_workers: int | None = Field(default=None, ge=1)
 
     @property
-    def rows_at_a_time(self) -> int:
-        """Most texts of a chunk."""
-        return self.chunk_rows or (parts.ROW_GROUP if self.executor == "local" else 2048)
+    def chunk_size(self) -> dict[str, int]:
+        """The most that is computed at a time, as `DuckDBSource.read_texts` takes it."""
+        if self.executor == "ray":
+            return {"batch_rows": self.chunk_rows or 2048}
+        return {"batch_rows": self.chunk_rows or parts.ROW_GROUP, "batch_characters": 2**20}
 
     @model_validator(mode="after")
     def _check_ray(self) -> Self:
@@ -282,7 +285,7 @@ class EmbeddingComputeEngine(ComputeEngine):
                 stored[folder] = StoredRows(folder, table.keys, start, end)
                 opened.callback(stored[folder].close)
             chunks = source.read_texts(
-                repo, keys=keys, start=start, end=end, batch_rows=self.config.rows_at_a_time
+                repo, keys=keys, start=start, end=end, **self.config.chunk_size
             )
             work = (work_left(chunk, tables, stored) for chunk in chunks)
             for done in self._executor(tables, fitted)(work, advance):

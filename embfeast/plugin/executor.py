@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from threadpoolctl import threadpool_limits
-
 from embfeast.encoding.write_behind import write_behind
 from embfeast.plugin.compute import RunCounts, Work, encode_work
 from embfeast.plugin.feature_table import FeatureTable
@@ -52,10 +50,7 @@ class LocalExecutor:
     def __call__(self, work: Iterable[Work], advance: Advance) -> Iterator[RunCounts]:
         """Yield what was done, chunk by chunk."""
         writer = PartWriter(self.tables, self.fitted)
-        # The tricks' products are small: threads of theirs would take more time waiting for each
-        # other than they save, and take it from the encoding.
-        alone = threadpool_limits(1, user_api="blas")
-        with alone, write_behind(self.fitted.encoder), ThreadPoolExecutor(1) as pool:
+        with write_behind(self.fitted.encoder), ThreadPoolExecutor(1) as pool:
             before: Future[RunCounts] | None = None
             for chunk in work:
                 if not chunk.rows.num_rows:

@@ -13,7 +13,8 @@ from embfeast.plugin.feature_table import FeatureTable
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.fitted import Encoded
 
-# What a run that is killed has to compute again, at most: slow models fill no row group in it.
+# How long features wait for a row group to be filled: a run that is killed has to compute them, and
+# those of the chunk in work, again. Their vectors are in the cache.
 LONGEST_WAIT = 60.0  # seconds
 
 # Texts that the tricks are applied to at a time: the numbers of more do not stay in a core's cache.

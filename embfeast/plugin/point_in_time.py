@@ -146,7 +146,7 @@ def _match_sql(relation: FeatureRelation, only_known: bool) -> str:
     )
     partition = f"PARTITION BY {', '.join(names)} " if names else ""
     moment = ", ".join([*names, "row_visible"])
-    rows = f"(SELECT {narrow}, {PLACE} FROM {placed_scan(relation.scan)})"  # noqa: S608
+    rows = f"(SELECT {narrow}, {PLACE} FROM {_placed(relation)})"  # noqa: S608
     if only_known:
         # The best row that could be seen at each moment at which another one came into sight.
         row = f"max({{t: row_time, k: row_known, {PLACE}: {PLACE}}})"
@@ -199,13 +199,15 @@ def _from_rows(
     only_known: bool,
 ) -> dict[str, pa.Array]:
     _register_files(connection, relation)
-    matches = _match_sql(relation, only_known)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE matches AS {matches}")
+    matches = connection.sql(_match_sql(relation, only_known)).to_arrow_table()
+    positions(matches[PLACE].to_numpy(), f"view {relation.view!r}")
+    connection.register("matches", matches)
     selected = ", ".join(f"r.{quote(column)} AS feature_{i}" for i, column in enumerate(own))
     fetched = connection.sql(
         f"SELECT m.spine_row{', ' if own else ''}{selected} "  # noqa: S608
-        f"FROM {placed_scan(relation.scan)} r JOIN matches m USING ({PLACE})"
+        f"FROM {_placed(relation)} r JOIN matches m USING ({PLACE})"
     ).to_arrow_table()
+    connection.unregister("matches")
     fetched_row = np.full(rows, -1, dtype=np.int64)
     fetched_row[fetched["spine_row"].to_numpy()] = np.arange(fetched.num_rows)
     indices = pa.array(fetched_row, mask=fetched_row < 0)
@@ -218,6 +220,13 @@ def _from_rows(
 def _register_files(connection: duckdb.DuckDBPyConnection, relation: FeatureRelation) -> list[str]:
     """Register the table ``files`` for `placed_scan`, and return them."""
     # Of equal rows that in the file of the last name counts.
-    files = sorted(relation.files) or [""]
+    files = sorted(relation.files)
     connection.register("files", file_numbers(files))
     return files
+
+
+def _placed(relation: FeatureRelation) -> str:
+    """Return what reads rows with their place; rows of no file have their number alone."""
+    if relation.files:
+        return placed_scan(relation.scan)
+    return f"(SELECT *, file_row_number AS {PLACE} FROM {relation.scan})"  # noqa: S608

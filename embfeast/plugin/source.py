@@ -240,7 +240,7 @@ class DuckDBSource(DataSource):
         start: datetime | None = None,
         end: datetime | None = None,
         batch_rows: int = 2048,
-        batch_characters: int = 2**20,
+        batch_characters: int | None = None,
     ) -> Iterator[pa.Table]:
         """Stream the rows of a period in order of time, every revision.
 
@@ -253,8 +253,10 @@ class DuckDBSource(DataSource):
         start, end : datetime, optional
             Rows with an event time from `start` to `end`, both included, and rows that became
             known from `start` on with an event time before it: late arrivals are not lost.
-        batch_rows, batch_characters : int, default 2,048 and 1,048,576
-            Most rows of a table, and most characters of their texts; a longer text comes alone.
+        batch_rows : int, default 2,048
+            Most rows of a table.
+        batch_characters : int, optional
+            Most characters of its texts; a longer text comes alone.
 
         Yields
         ------
@@ -274,7 +276,11 @@ class DuckDBSource(DataSource):
                 params=values,
             )
             for batch in rows.to_arrow_reader(batch_rows):
-                yield from _cut(pa.table(batch), self.text_columns, batch_characters)
+                rows = pa.Table.from_batches([batch])
+                if batch_characters is None:
+                    yield rows
+                else:
+                    yield from _cut(rows, self.text_columns, batch_characters)
 
     def count(
         self, repo: Path | str | None, start: datetime | None = None, end: datetime | None = None
@@ -423,7 +429,7 @@ def _cut(rows: pa.Table, texts: Sequence[str], most: int) -> Iterator[pa.Table]:
     """Yield rows in tables whose texts have at most so many characters, or of one row."""
     ends = np.zeros(rows.num_rows, dtype=np.int64)
     for column in texts:
-        ends += pc.utf8_length(rows[column]).fill_null(0).to_numpy().cumsum()
+        ends += pc.utf8_length(rows[column].cast(pa.string())).fill_null(0).to_numpy().cumsum()
     first = 0
     while first < rows.num_rows:
         read = ends[first - 1] if first else 0

@@ -13,8 +13,8 @@ TEXTS = 10_000
 REPEATS = 3
 WAYS = {
     "local": {"executor": "local"},
-    "one": {"executor": "ray", "ray_workers": 1},
-    "two": {"executor": "ray", "ray_workers": 2},
+    "one": {"executor": "ray", "ray_workers": 1, "chunk_rows": 1024},
+    "two": {"executor": "ray", "ray_workers": 2, "chunk_rows": 1024},
 }
 
 
@@ -26,7 +26,7 @@ def ray() -> list[Row]:
         for number in range(REPEATS):
             for way, settings in WAYS.items():
                 repo = fresh_copy(template, Path(folder) / f"{way}{number}")
-                _set(repo, {"cache": None, "chunk_rows": 1024, **settings})
+                _set(repo, {"cache": None, **settings})
                 spent[way].append(seconds(partial(materialize_all, repo)))
     return [
         compared(

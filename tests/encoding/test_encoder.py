@@ -129,6 +129,25 @@ def test_cached_and_repeated_texts_are_encoded_once(tmp_path, encoder):
     assert np.array_equal(cached.encode(TEXTS), encoder.encode(TEXTS))
 
 
+def test_a_run_that_is_stopped_has_kept_what_took_long(tmp_path, encoder, monkeypatch):
+    monkeypatch.setattr("embfeast.encoding.encoder.LONGEST_UNKEPT", 0.0)
+    cached = Encoder(cache=EmbeddingCache(tmp_path))
+    cached._backend = encoder._backend
+
+    def stop(texts_done):
+        stop.done += texts_done
+        if stop.done > 1:
+            raise KeyboardInterrupt
+
+    stop.done = 0
+    lengths = ["word " * n for n in range(1, 9)]  # a batch each
+    with pytest.raises(KeyboardInterrupt):
+        cached.encode(lengths, progress=stop)
+    before = counts.totals()
+    assert np.array_equal(cached.encode(lengths), encoder.encode(lengths))
+    assert (counts.totals() - before)["cache_hits"] >= 1
+
+
 def test_an_encoder_with_another_cache_shares_the_open_model(tmp_path, encoder):
     cached = encoder.with_cache(EmbeddingCache(tmp_path))
     assert cached._backend is encoder._backend

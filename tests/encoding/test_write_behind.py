@@ -1,6 +1,7 @@
 """Vectors are found from the moment they are put, and all are in the file at the end."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -38,6 +39,19 @@ def test_every_put_is_in_the_file_at_the_end_and_the_encoder_has_its_own_cache_b
             assert key in encoder.cache.get("model", [A, B], 4)
     assert encoder.cache is own
     assert EmbeddingCache(own.folder).get("model", [A, B], 4).keys() == {A, B}
+
+
+def test_several_threads_may_put_and_nothing_is_lost(encoder):
+    def put(number):
+        key = (number.to_bytes(32, "big"), "sentence")
+        cache.put("model", {key: ONES})
+        return key
+
+    with write_behind(encoder):
+        cache = encoder.cache
+        with ThreadPoolExecutor(4) as pool:
+            keys = set(pool.map(put, range(40)))
+    assert encoder.cache.get("model", list(keys), 4).keys() == keys
 
 
 def test_what_was_put_before_an_error_is_written_too(encoder):

@@ -1,3 +1,4 @@
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -7,9 +8,10 @@ from feast import Entity, FeatureStore, FeatureView, Field, FileSource, ValueTyp
 from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 from feast.repo_config import RepoConfig
-from feast.types import Float32
+from feast.types import Float32, String
 
 from embfeast import EmbfeastError
+from embfeast.plugin import DuckDBSource
 from tests.plugin.conftest import day
 
 driver = Entity(name="driver", join_keys=["driver_id"], value_type=ValueType.INT64)
@@ -30,8 +32,8 @@ def stored_rows(rng, rows=300):
     ).drop_duplicates(["driver_id", "at"], keep="first")
 
 
-def open_store(path, offline, ttl=None):
-    source = FileSource(
+def open_store(path, offline, ttl=None, source=None, columns=None):
+    source = source or FileSource(
         name="drives",
         path=str(path / "drives.parquet"),  # Feast's duckdb store reads relative ones from the cwd
         timestamp_field="at",
@@ -40,7 +42,7 @@ def open_store(path, offline, ttl=None):
     view = FeatureView(
         name="drives",
         entities=[driver],
-        schema=[Field(name="speed", dtype=Float32)],
+        schema=[Field(name=n, dtype=t) for n, t in (columns or {"speed": Float32}).items()],
         source=source,
         ttl=ttl,
     )
@@ -77,6 +79,27 @@ def test_parquet_answers_equal_those_of_feasts_own_store(tmp_path, rng, ttl):
     assert len(ours) == len(asked), "Feast's store drops rows that have no valid feature"
     assert len(theirs) > 40
     np.testing.assert_array_equal(ours.loc[theirs.index].to_numpy(), theirs.to_numpy())
+
+
+def test_a_text_table_may_have_a_column_that_is_called_filename(tmp_path):
+    with duckdb.connect(str(tmp_path / "texts.duckdb")) as connection:
+        connection.execute(
+            "CREATE TABLE drives AS SELECT i AS driver_id, TIMESTAMPTZ '2026-03-01' AS at, "
+            "i || '.csv' AS filename, 'drive ' || i AS note FROM range(3) r(i)"
+        )
+    source = DuckDBSource(
+        name="drives",
+        database="texts.duckdb",
+        table="drives",
+        text_columns=["note"],
+        timestamp_field="at",
+    )
+    kind = {"type": "embfeast.plugin.DuckDBOfflineStore"}
+    store = open_store(tmp_path, kind, None, source, {"note": String, "filename": String})
+    asked = pd.DataFrame({"driver_id": [2, 0, 1], "event_timestamp": [day(9)] * 3})
+    got = store.get_historical_features(asked, ["drives:note", "drives:filename"]).to_df()
+    assert got["note"].tolist() == ["drive 2", "drive 0", "drive 1"]
+    assert got["filename"].tolist() == ["2.csv", "0.csv", "1.csv"]
 
 
 def test_rows_keep_their_order_their_columns_and_their_duplicates(ready):

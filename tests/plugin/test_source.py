@@ -56,6 +56,17 @@ def test_long_texts_come_fewer_at_a_time_and_none_is_lost(folder):
     assert [i for chunk in alone for i in chunk["id"].to_pylist()] == list(range(10))
 
 
+def test_texts_of_an_enum_are_read(folder):
+    with duckdb.connect(str(folder / "texts.duckdb")) as connection:
+        connection.execute("CREATE TYPE mood AS ENUM ('sad', 'glad')")
+        connection.execute(
+            "CREATE TABLE felt AS SELECT *, (['sad', 'glad'])[1 + id % 2]::mood AS mood FROM t"
+        )
+    both = source(table="felt", text_columns=["body", "mood"])
+    rows = next(both.read_texts(folder, keys=["id"], batch_characters=100))
+    assert rows["mood"].to_pylist()[:3] == ["sad", "glad", "sad"]
+
+
 def test_a_query_and_odd_names_work_too(folder):
     query = "SELECT id, upper(body) AS body, t.at FROM t WHERE id < 3;"
     rows = next(source(table=None, query=query).read_texts(folder, keys=["id"]))

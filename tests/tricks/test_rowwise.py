@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from embfeast.tricks.rowwise import product, unit_rows
 
@@ -17,6 +19,15 @@ def test_a_row_has_the_same_bits_alone_and_at_any_place_in_any_batch(rows, at, w
     assert np.array_equal(product(X[at : at + 1], W)[0], together[at])
     moved = rng.permutation(rows)
     assert np.array_equal(product(X[moved], W), together[moved])
+
+
+@pytest.mark.parametrize("width", [64, 300, 384, 500])
+def test_any_number_of_threads_gives_the_same_bits(width, rng):
+    X, W = rng.normal(size=(100, 384)), rng.normal(size=(384, width))
+    with threadpool_limits(1, user_api="blas"):
+        alone = product(X, W)
+    with threadpool_limits(4, user_api="blas"):
+        assert np.array_equal(product(X, W), alone)
 
 
 def test_it_is_the_matrix_product(rng):
