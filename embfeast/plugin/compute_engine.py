@@ -32,6 +32,7 @@ from embfeast.plugin.compute import RunCounts, work_left
 from embfeast.plugin.engine_choice import is_our_engine
 from embfeast.plugin.executor import Executor, LocalExecutor
 from embfeast.plugin.feature_table import FeatureTable, feature_table, is_ours, is_served
+from embfeast.plugin.large_blocks import return_large_blocks
 from embfeast.plugin.newest import newest_rows
 from embfeast.plugin.online_write import write_online
 from embfeast.plugin.read_ahead import read_ahead
@@ -203,6 +204,7 @@ class EmbeddingComputeEngine(ComputeEngine):
         list of MaterializationJob
             In the order of the tasks. An error in one recipe's views stops those alone.
         """
+        return_large_blocks()
         tasks = [tasks] if isinstance(tasks, MaterializationTask) else tasks
         done: dict[int, MaterializationJob] = {}
         groups: dict[tuple[Any, ...], list[MaterializationTask]] = defaultdict(list)
