@@ -73,9 +73,9 @@ def parts(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         return []
-    found = os.listdir(folder)  # noqa: PTH208
+    found = set(os.listdir(folder))  # noqa: PTH208
     names = sorted(name for name in found if name.endswith(".parquet") and name[0] not in "._")
-    listed = [name for name in names if replaced_list(folder / name).name in set(found)]
+    listed = [name for name in names if replaced_list(folder / name).name in found]
     replaced = {old for name in listed for old in _replaced_by(folder / name)}
     return [folder / name for name in names if name not in replaced]
 
