@@ -112,10 +112,9 @@ class Pooling:
         # In float64 before they are added up, so that the sum is the same in any batch.
         totals = weights.astype(np.float64).sum(axis=1)
         counting = totals > 0  # where no piece counts: the plain mean, rather than nothing
-        vectors = TOKEN_POOLINGS["mean"](states)
-        weighted = states[counting] * weights[counting, :, None]
-        summed = weighted.sum(axis=1, dtype=np.float64)
-        vectors[counting] = summed / totals[counting, None]
+        summed = (states * weights[:, :, None]).sum(axis=1, dtype=np.float64)
+        vectors: Vectors = (summed / np.where(counting, totals, 1)[:, None]).astype(np.float32)
+        vectors[~counting] = TOKEN_POOLINGS["mean"](states[~counting])
         return vectors
 
     def _weights(self, pieces: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -4,19 +4,16 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embfeast.encoding.cache import EmbeddingCache, Key
-
-if TYPE_CHECKING:
-    from embfeast.encoding.encoder import Encoder
+from embfeast.encoding.encoder import Encoder
 
 
 @contextmanager
-def write_behind(encoder: "Encoder") -> Iterator[None]:
+def write_behind(encoder: Encoder) -> Iterator[None]:
     """Let an encoder's cache be written in a thread of its own; afterwards all is written.
 
     Parameters

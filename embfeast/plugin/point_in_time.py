@@ -200,7 +200,7 @@ def _from_rows(
 ) -> dict[str, pa.Array]:
     _register_files(connection, relation)
     matches = connection.sql(_match_sql(relation, only_known)).to_arrow_table()
-    positions(matches[PLACE].to_numpy(), f"view {relation.view!r}")
+    positions(matches[PLACE].to_numpy(), f"view {relation.view!r}")  # every row's file is known
     connection.register("matches", matches)
     selected = ", ".join(f"r.{quote(column)} AS feature_{i}" for i, column in enumerate(own))
     fetched = connection.sql(

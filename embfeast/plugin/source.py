@@ -276,11 +276,11 @@ class DuckDBSource(DataSource):
                 params=values,
             )
             for batch in rows.to_arrow_reader(batch_rows):
-                rows = pa.Table.from_batches([batch])
+                read = pa.Table.from_batches([batch])
                 if batch_characters is None:
-                    yield rows
+                    yield read
                 else:
-                    yield from _cut(rows, self.text_columns, batch_characters)
+                    yield from _cut(read, self.text_columns, batch_characters)
 
     def count(
         self, repo: Path | str | None, start: datetime | None = None, end: datetime | None = None
