@@ -5,8 +5,10 @@ READY := $(VENV)/.ready
 
 # DATA, TEXT and LABEL make the demo run on your own file.
 DEMO_ARGS := $(if $(DATA),--data "$(DATA)") $(if $(TEXT),--text "$(TEXT)") $(if $(LABEL),--label "$(LABEL)")
+# Two test files at a time, each file's tests in one process: they share what they open.
+SIDE_BY_SIDE := -n 2 --dist loadfile
 
-.PHONY: setup demo test quick docs format clean
+.PHONY: setup demo test test-python test-feast quick docs release format clean
 
 setup: $(READY)
 
@@ -23,19 +25,31 @@ demo: setup
 test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest tests
+	$(BIN)/pytest tests $(SIDE_BY_SIDE) $(COVERAGE)
 	$(BIN)/pytest --doctest-modules embfeast
 
+# The main job on another Python: make test-python VERSION=3.13
+test-python: setup
+	@$(BIN)/python scripts/other_versions.py python $(VERSION)
+
+# The plugin's tests with another Feast: make test-feast VERSION=0.66.0
+test-feast: setup
+	@$(BIN)/python scripts/other_versions.py feast $(VERSION)
+
 quick: setup
-	$(BIN)/pytest tests -m "not slow"
+	$(BIN)/pytest tests $(SIDE_BY_SIDE) -m "not slow"
 
 docs: setup
-	@$(BIN)/python scripts/reference.py docs/reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site
+
+release: setup
+	$(BIN)/python scripts/release.py $(VERSION)
 
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) feature_repo/data docs/reference .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .environments feature_repo/data site dist .mypy_cache .ruff_cache .pytest_cache

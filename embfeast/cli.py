@@ -13,12 +13,16 @@ COMMANDS = (
     "init",
     "fit",
     "materialize",
+    "promote",
     "verify",
     "evaluate",
     "report",
     "lookup",
     "similar",
+    "forget",
     "doctor",
+    "compact",
+    "upgrade",
 )
 
 app = typer.Typer(
@@ -40,11 +44,11 @@ for _name in COMMANDS:
     app.command()(getattr(import_module(f"embfeast.commands.{_name}"), _name))
 
 
-def main() -> None:
+def main(command: typer.Typer = app) -> None:
     """Run the command; a user's mistake ends in one line and exit code 1, a warning is one line."""
     warnings.showwarning = _one_line
     try:
-        app()
+        command()
     except EmbfeastError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)

@@ -19,6 +19,9 @@ from embfeast import EmbfeastError
 
 BENCHMARKS = {
     "encode": "encode",
+    "encode-bfloat16": "encode",
+    "encode-int8": "encode",
+    "int8-quality": "encode",
     "latency": "encode",
     "materialize": "materialize",
     "rematerialize": "materialize",
@@ -27,6 +30,7 @@ BENCHMARKS = {
     "live": "online",
     "memory": "memory",
     "startup": "startup",
+    "training-set": "training_set",
     "scaling": "scaling",
     "similar": "similar",
     "ray": "ray_workers",

@@ -5,40 +5,26 @@ feature repository reads.
 """
 
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import duckdb
 import typer
 
-from console import console, run
+from console import console, new_sample_database, run
 from embfeast import EmbfeastError
-from embfeast.plugin.database import quote
 from embfeast.scaffold.loading import cannot_read, check_columns, columns_of, scan_file
+from embfeast.texts.database import quote
 
 LAST = "TIMESTAMPTZ '2026-06-30 00:00:00+00'"
-
-
-@dataclass
-class IngestSummary:
-    """What was loaded.
-
-    Attributes
-    ----------
-    rows, missing : int
-        Rows, and those of them whose text is missing or blank.
-    notes : list of str
-        What was made up or taken for granted, a sentence each.
-    """
-
-    rows: int = 0
-    missing: int = 0
-    notes: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return f"{self.rows:,} rows loaded, {self.missing:,} without a text"
+FILL = """
+    INSERT INTO tickets BY NAME
+        SELECT ticket_id, body, event_timestamp, event_timestamp AS created_timestamp, source_key
+        FROM given;
+    INSERT INTO labels BY NAME
+        SELECT ticket_id, event_timestamp AS label_timestamp, label AS category
+        FROM given WHERE label IS NOT NULL;
+"""
 
 
 def ingest(
@@ -50,139 +36,88 @@ def ingest(
     key: str | None = None,
     time: str | None = None,
     limit: int | None = None,
-) -> IngestSummary:
-    """Load a file into the tables tickets, labels and pairs.
+) -> list[str]:
+    """Load at most `limit` rows of a file into the tables tickets, labels and pairs.
 
-    Parameters
-    ----------
-    file : Path
-        CSV, Parquet or JSON Lines, told by its ending.
-    database : Path
-        DuckDB file; the old one stays until the new one is complete.
-    text : sequence of str
-        Text columns; several are joined by line breaks.
-    label, key, time : str, optional
-        Columns. Keys and times are made up where none is named.
-    limit : int, optional
-        Most rows.
-
-    Raises
-    ------
-    EmbfeastError
-        The file, a column or its type is wrong, or a key has two rows of one time.
+    Several text columns are joined by line breaks; keys and times are made up where none is named.
+    The old database stays until the new one is complete. Returns what to say: how much was loaded,
+    and what was made up or taken for granted, a sentence each.
     """
     scan = scan_file(file)
-    half = database.with_name(f".{database.name}.tmp")
-    database.parent.mkdir(parents=True, exist_ok=True)
-    half.unlink(missing_ok=True)
     try:
-        with closing(duckdb.connect(str(half))) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            types = columns_of(connection, scan, file)
-            check_columns(types, file, text, label, key, time)
-            summary = _load(connection, scan, types, text, label, key, time, limit)
-            if not summary.rows:
-                raise EmbfeastError(f"{file} has no rows")
-        half.replace(database)
+        with new_sample_database(database) as connection:
+            types = columns_of(connection, scan)
+            check_columns(types, file, text, time, label, key)
+            connection.execute(_given(scan, types, text, label, key, time, limit))
+            _refuse(connection, file, key, time)
+            connection.execute("ALTER TABLE tickets ADD COLUMN source_key VARCHAR")
+            connection.execute(FILL)
+            rows, missing = connection.execute(
+                "SELECT count(*), count(*) FILTER (body IS NULL OR trim(body) = '') FROM given"
+            ).fetchone()
     except duckdb.Error as error:
         raise EmbfeastError(cannot_read(file, error)) from error
-    finally:
-        half.unlink(missing_ok=True)
-        half.with_name(half.name + ".wal").unlink(missing_ok=True)
-    return summary
+    loaded = f"{rows:,} rows loaded, {missing:,} without a text"
+    return [loaded, *_made_up(types, key, time)]
 
 
-def _load(
-    connection: duckdb.DuckDBPyConnection,
-    scan: str,
-    types: dict[str, str],
-    text: Sequence[str],
-    label: str | None,
-    key: str | None,
-    time: str | None,
-    limit: int | None,
-) -> IngestSummary:
-    notes: list[str] = []
-    body = quote(text[0])
-    if len(text) > 1:
-        body = f"nullif(concat_ws(chr(10), {', '.join(map(quote, text))}), '')"
-    connection.execute(
-        "CREATE TABLE given AS SELECT row_number() OVER () AS number, "
-        f"{body} AS body, {_key(key, types, notes)} AS ticket_id, {_time(time, types, notes)} "
-        f"AS event_timestamp, {f'CAST({quote(label)} AS VARCHAR)' if label else 'NULL'} AS label, "
-        f"{f'CAST({quote(key)} AS VARCHAR)' if key else 'NULL'} AS source_key "
-        f"FROM {scan} {f'LIMIT {int(limit)}' if limit else ''}"
-    )
-    if key and not _is_integer(types[key]):
-        # Equal keys are revisions of one ticket: they share a number.
-        connection.execute("UPDATE given SET ticket_id = hash(source_key)::UBIGINT >> 1")
-    if time is None:
-        _make_up_times(connection, notes)
-    _refuse(connection, key, time)
-    connection.execute(
-        "CREATE TABLE tickets AS SELECT CAST(ticket_id AS BIGINT) AS ticket_id, "
-        "NULL::BIGINT AS customer_id, NULL::VARCHAR AS subject, body, NULL::VARCHAR AS product, "
-        "NULL::VARCHAR AS channel, event_timestamp, event_timestamp AS created_timestamp, "
-        "source_key FROM given"
-    )
-    connection.execute(
-        "CREATE TABLE labels AS SELECT CAST(ticket_id AS BIGINT) AS ticket_id, "
-        "NULL::BIGINT AS customer_id, event_timestamp AS label_timestamp, label AS category, "
-        "NULL::VARCHAR AS urgency, NULL::DOUBLE AS hours_to_resolve, NULL::BIGINT AS duplicate_of "
-        "FROM given WHERE label IS NOT NULL"
-    )
-    connection.execute(
-        "CREATE TABLE pairs (ticket_id BIGINT, other_ticket_id BIGINT, is_duplicate BOOLEAN, "
-        "label_timestamp TIMESTAMPTZ)"
-    )
-    rows, missing = connection.execute(
-        "SELECT count(*), count(*) FILTER (body IS NULL OR trim(body) = '') FROM given"
-    ).fetchone()
-    connection.execute("DROP TABLE given")
-    return IngestSummary(rows, missing, notes)
+def _given(
+    scan: str, types: dict[str, str], text: Sequence[str], label: str | None, key: str | None,
+    time: str | None, limit: int | None,
+) -> str:  # fmt: skip
+    """Return the SQL of a table of the file's rows, with the sample's names and types."""
+    body, as_text = ", ".join(map(quote, text)), "CAST({} AS VARCHAR)"
+    number = quote(key) if key else "embfeast_row"
+    if key and not _is_integer(types[key]):  # equal keys are revisions of one ticket
+        number = f"hash({as_text.format(quote(key))})::UBIGINT >> 1"
+    # Without times each row has its own minute, in a fixed mixed order: files are often sorted.
+    mixed = "CAST(row_number() OVER (ORDER BY hash(embfeast_row), embfeast_row) AS BIGINT)"
+    return f"""
+        CREATE TEMP TABLE given AS SELECT
+            {f"nullif(concat_ws(chr(10), {body}), '')" if len(text) > 1 else body} AS body,
+            CAST({number} AS BIGINT) AS ticket_id,
+            {f"CAST({quote(time)} AS TIMESTAMPTZ)" if time else f"{LAST} - to_minutes({mixed})"}
+                AS event_timestamp,
+            {as_text.format(quote(label) if label else "NULL")} AS label,
+            {as_text.format(quote(key) if key else "NULL")} AS source_key
+        FROM (
+            SELECT *, row_number() OVER () AS embfeast_row
+            FROM {scan} {f"LIMIT {int(limit)}" if limit else ""}
+        )
+        ORDER BY embfeast_row
+    """
 
 
 def _is_integer(kind: str) -> bool:
-    return kind.removeprefix("U").endswith("INT") or kind == "INTEGER" or kind == "UINTEGER"
+    return kind.endswith(("INT", "INTEGER"))
 
 
-def _key(key: str | None, types: dict[str, str], notes: list[str]) -> str:
+def _made_up(types: dict[str, str], key: str | None, time: str | None) -> list[str]:
+    notes = []
     if key is None:
         notes.append("No key was named: rows are numbered.")
-        return "row_number() OVER ()"
-    if not _is_integer(types[key]):
-        notes.append(
-            f"Key {key!r} is {types[key]}: ticket numbers are made from it, it stays in source_key."
-        )
-        return "0::UBIGINT"
-    return quote(key)
-
-
-def _time(time: str | None, types: dict[str, str], notes: list[str]) -> str:
+    elif not _is_integer(types[key]):
+        made = "ticket numbers are made from it, it stays in source_key."
+        notes.append(f"Key {key!r} is {types[key]}: {made}")
     if time is None:
-        return "NULL::TIMESTAMPTZ"
-    if "TIME ZONE" not in types[time]:
+        notes.append("No time was named: rows get one minute each, mixed, ending 2026-06-30.")
+    elif "TIME ZONE" not in types[time]:
         notes.append(f"Times in {time!r} have no zone: taken as UTC.")
-    return f"CAST({quote(time)} AS TIMESTAMPTZ)"
+    return notes
 
 
-def _make_up_times(connection: duckdb.DuckDBPyConnection, notes: list[str]) -> None:
-    """Give each row a minute of its own, in a fixed mixed order: files are often sorted."""
-    notes.append("No time was named: rows get one minute each, mixed, ending 2026-06-30.")
-    connection.execute(
-        "UPDATE given SET event_timestamp = t.moment FROM (SELECT number, "
-        f"{LAST} - to_minutes(CAST(row_number() OVER (ORDER BY hash(number), number) AS BIGINT)) "
-        "AS moment FROM given) t WHERE given.number = t.number"
-    )
-
-
-def _refuse(connection: duckdb.DuckDBPyConnection, key: str | None, time: str | None) -> None:
-    for column, name in (("event_timestamp", time), ("ticket_id", key)):
-        nulls = connection.execute(f"SELECT count(*) FROM given WHERE {column} IS NULL").fetchone()[
-            0
-        ]
-        if nulls:
-            raise EmbfeastError(f"column {name!r}: {nulls:,} rows have none; fill or remove them")
+def _refuse(
+    connection: duckdb.DuckDBPyConnection, file: Path, key: str | None, time: str | None
+) -> None:
+    rows, with_time, with_key = connection.execute(
+        "SELECT count(*), count(event_timestamp), count(source_key) FROM given"
+    ).fetchone()
+    if not rows:
+        raise EmbfeastError(f"{file} has no rows")
+    for name, present in ((time, with_time), (key, with_key)):
+        if name and present < rows:
+            lacking = rows - present
+            raise EmbfeastError(f"column {name!r}: {lacking:,} rows have none; fill or remove them")
     twice = connection.execute(
         "SELECT coalesce(any_value(source_key), '?'), event_timestamp, count(*) FROM given "
         "GROUP BY ticket_id, event_timestamp HAVING count(*) > 1 ORDER BY 2 LIMIT 1"
@@ -207,10 +142,9 @@ def main(
 ) -> None:
     """Load a file of texts into the sample feature repository's database."""
     with console.status("loading"):
-        summary = ingest(file, database, text, label=label, key=key, time=time, limit=rows)
-    console.print(f"{summary} into {database}", highlight=False)
-    for note in summary.notes:
-        console.print(note, highlight=False)
+        loaded, *notes = ingest(file, database, text, label=label, key=key, time=time, limit=rows)
+    for line in [f"{loaded} into {database}", *notes]:
+        console.print(line, highlight=False)
 
 
 if __name__ == "__main__":

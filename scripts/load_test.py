@@ -6,6 +6,7 @@ request are measured in turn in the same run. Only servers on this machine are a
 """
 
 import asyncio
+import contextlib
 import itertools
 import json as jsonlib
 import os
@@ -15,7 +16,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,8 +24,8 @@ from urllib.parse import urlparse
 import duckdb
 import httpx2 as httpx
 import numpy as np
+import pandas as pd
 import typer
-from rich.table import Table
 
 from console import console, run
 from embfeast import EmbfeastError
@@ -130,8 +130,7 @@ class Load:
         """Sum up."""
         p50, p95, p99 = np.percentile(self.spent, [50, 95, 99]) if self.spent else (np.nan,) * 3
         answered = len(self.spent) - self.errors
-        times = [round(float(value), 1) for value in (p50, p95, p99)]
-        rate = round(answered / seconds, 1)
+        rate, *times = (round(float(value), 1) for value in (answered / seconds, p50, p95, p99))
         return Measured(kind, loop, clients, len(self.spent), self.errors, rate, *times)
 
 
@@ -149,23 +148,7 @@ def load_test(
     most: int = 2_000,
     rate: float | None = None,
 ) -> list[Measured]:
-    """Measure every kind of request.
-
-    Parameters
-    ----------
-    url : str
-        Of a server on this machine.
-    asked : dict of list of dict
-        Requests by kind.
-    clients : sequence of int
-        Of the closed loops.
-    seconds : float
-        Longest time of one measurement.
-    most : int
-        Most requests of one.
-    rate : float, optional
-        Requests a second of an open loop, measured too where it is given.
-    """
+    """Measure every kind of request in closed loops, and with `rate` in an open one too."""
     if urlparse(url).hostname not in LOCAL:
         raise EmbfeastError(f"{url} is not on this machine; a load test asks {LOCAL[0]} alone")
     found = []
@@ -182,7 +165,7 @@ def load_test(
     return found
 
 
-@contextmanager
+@contextlib.contextmanager
 def serving(repo: Path, *, workers: int = 1, metrics: bool = False) -> Iterator[str]:
     """Run `feast serve` on a free port until the block ends, and give its address."""
     with socket.socket() as free:
@@ -192,13 +175,9 @@ def serving(repo: Path, *, workers: int = 1, metrics: bool = False) -> Iterator[
     command = [str(feast), "-c", str(repo), "serve", "--port", str(port), "--no-access-log"]
     command += ["--workers", str(workers), "--max-requests", "0"]
     log = repo / "data" / "serve.log"
+    command += ["--metrics"] * metrics
     with log.open("wb") as said:
-        server = subprocess.Popen(  # noqa: S603 - our own command
-            command + ["--metrics"] * metrics,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
+        server = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)  # noqa: S603
     url = f"http://{LOCAL[0]}:{port}"
     try:
         _wait(server, url, log)
@@ -211,31 +190,13 @@ def serving(repo: Path, *, workers: int = 1, metrics: bool = False) -> Iterator[
 
 def _wait(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
     until = time.monotonic() + START
-    while time.monotonic() < until:
-        if server.poll() is not None:
-            break
-        try:
+    while time.monotonic() < until and server.poll() is None:
+        with contextlib.suppress(httpx.HTTPError):
             if httpx.get(f"{url}/health", timeout=2).status_code == 200:
                 return
-        except httpx.HTTPError:
-            time.sleep(0.2)
+        time.sleep(0.2)
     server.terminate()
-    raise EmbfeastError(f"`feast serve` did not start; it said in {log}: {_last_line(log)}")
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "nothing"
-
-
-def table(found: Sequence[Measured]) -> Table:
-    """Return what was measured, for people."""
-    shown = Table()
-    for name in asdict(found[0]):
-        shown.add_column(name, justify="left" if name in ("kind", "loop") else "right")
-    for one in found:
-        shown.add_row(*(str(value) for value in asdict(one).values()))
-    return shown
+    raise EmbfeastError(f"`feast serve` did not start; see {log}")
 
 
 def main(
@@ -244,9 +205,11 @@ def main(
     ),
     url: Annotated[str | None, typer.Option(help="A running server; else one is started.")] = None,
     clients: Annotated[str, typer.Option(help="Numbers of clients, with commas.")] = "1,8,32",
-    seconds: Annotated[float, typer.Option(help="Longest time of one measurement.")] = 5.0,
-    most: Annotated[int, typer.Option(help="Most requests of one.")] = 2_000,
-    rate: Annotated[float | None, typer.Option(help="Open loop: requests a second.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Longest time of one measurement.")] = 5,
+    most: Annotated[int, typer.Option(min=1, help="Most requests of one.")] = 2_000,
+    rate: Annotated[
+        float | None, typer.Option(min=0.01, help="Open loop: requests a second.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Of the server that is started.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")] = False,
 ) -> None:
@@ -258,19 +221,16 @@ def main(
         counts = [int(count) for count in clients.split(",")]
     except ValueError as error:
         raise EmbfeastError(f"--clients {clients!r}: give numbers, as 1,8,32") from error
-    if min(counts) < 1 or seconds <= 0 or most < 1 or (rate is not None and rate <= 0):
-        raise EmbfeastError("clients, seconds, most and rate must be greater than 0")
+    if min(counts) < 1:
+        raise EmbfeastError("--clients must be greater than 0")
+    started = contextlib.nullcontext(url) if url else serving(repo, workers=workers)
     asked = bodies(repo)
-    options: dict[str, Any] = {"clients": counts, "seconds": seconds, "most": most, "rate": rate}
-    if url:
-        found = load_test(url, asked, **options)
-    else:
-        with serving(repo, workers=workers) as started:
-            found = load_test(started, asked, **options)
+    with started as address:
+        found = load_test(address, asked, clients=counts, seconds=seconds, most=most, rate=rate)
     if json:
         print(jsonlib.dumps([asdict(one) for one in found]))
     else:
-        console.print(table(found))
+        console.print(pd.DataFrame(found).to_string(index=False), highlight=False)
     if failed := sum(one.errors for one in found):
         raise EmbfeastError(f"{failed} of {sum(one.requests for one in found)} requests failed")
 

@@ -4,40 +4,17 @@
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import pandas as pd
 import typer
 from feast import FeatureStore
 
 from console import console, run
 from embfeast import EmbfeastError
-from embfeast.plugin.lookup import lookup
-from train import Model, load
+from embfeast.repository import lookup
+from train import load
 
 REPO = Path("feature_repo")
-
-
-def stored(store: FeatureStore, tickets: list[int]) -> pd.DataFrame:
-    """Return the online features of stored tickets."""
-    service = store.get_feature_service("triage")
-    return _frame(store, service, [{"ticket_id": ticket} for ticket in tickets])
-
-
-def computed(store: FeatureStore, texts: list[str]) -> pd.DataFrame:
-    """Return the features of texts, computed on demand."""
-    service = store.get_feature_service("triage_live")
-    return _frame(store, service, [{"text": text} for text in texts])
-
-
-def answer(model: Model, features: pd.DataFrame) -> str:
-    """Return the model's answer for the first row."""
-    return str(model.predict(features)[0])
-
-
-def _frame(store: FeatureStore, service: Any, rows: list[dict[str, Any]]) -> pd.DataFrame:
-    response = store.get_online_features(features=service, entity_rows=rows).to_dict()
-    return pd.DataFrame(response)
 
 
 def main(
@@ -54,8 +31,8 @@ def main(
     for name, value in features.items():
         said = f"{len(value)} numbers" if isinstance(value, list) else value
         console.print(f"{name}: {said}", highlight=False)
-    model = load(repo / "data" / f"{label}.skops")
-    console.print(f"{label}: {answer(model, pd.DataFrame([features]))}")
+    answer = load(repo / "data" / f"{label}.skops").answer(features)
+    console.print(f"{label}: {answer}")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ million are made in chunks without holding them in memory.
 
 import random
 import string
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,28 +16,14 @@ from typing import Annotated, Any
 import duckdb
 import pyarrow as pa
 import typer
+import yaml
 
-from console import console, run
+from console import console, new_sample_database, run
 from embfeast import EmbfeastError
 from embfeast.commands.console import progress
-from sample_texts import (
-    ADDITIONS,
-    CHANNELS,
-    CITIES,
-    CLOSINGS,
-    CONTEXTS,
-    DAYS,
-    EMOJI,
-    GREETINGS,
-    LONG,
-    PRODUCTS,
-    RELAXED,
-    REQUESTS,
-    SEPARATORS,
-    TOPICS,
-    URGENT,
-)
 
+TEXTS = yaml.safe_load(Path(__file__).with_name("sample_texts.yaml").read_text(encoding="utf-8"))
+TOPICS = TEXTS["topics"]
 FIRST = datetime(2025, 7, 1, tzinfo=UTC)
 LAST = datetime(2026, 6, 30, tzinfo=UTC)
 CHUNK = 5_000
@@ -55,61 +41,7 @@ NULL_SHARE = 0.002
 TYPO_SHARE = 0.25
 WRONG_LABEL_SHARE = 0.05
 
-MOMENT = pa.timestamp("us", tz="UTC")
-TICKETS = pa.schema(
-    [
-        ("ticket_id", pa.int64()),
-        ("customer_id", pa.int64()),
-        ("subject", pa.string()),
-        ("body", pa.string()),
-        ("product", pa.string()),
-        ("channel", pa.string()),
-        ("event_timestamp", MOMENT),
-        ("created_timestamp", MOMENT),
-    ]
-)
-LABELS = pa.schema(
-    [
-        ("ticket_id", pa.int64()),
-        ("customer_id", pa.int64()),
-        ("label_timestamp", MOMENT),
-        ("category", pa.string()),
-        ("urgency", pa.string()),
-        ("hours_to_resolve", pa.float64()),
-        ("duplicate_of", pa.int64()),
-    ]
-)
-PAIRS = pa.schema(
-    [
-        ("ticket_id", pa.int64()),
-        ("other_ticket_id", pa.int64()),
-        ("is_duplicate", pa.bool_()),
-        ("label_timestamp", MOMENT),
-    ]
-)
-SCHEMAS = {"tickets": TICKETS, "labels": LABELS, "pairs": PAIRS}
-Rows = dict[str, list[dict[str, Any]]]
-
-
-@dataclass
-class SampleSummary:
-    """What was generated.
-
-    Attributes
-    ----------
-    tickets, revisions, missing, pairs : int
-    """
-
-    tickets: int = 0
-    revisions: int = 0
-    missing: int = 0
-    pairs: int = 0
-
-    def __str__(self) -> str:
-        return (
-            f"{self.tickets:,} tickets in {self.revisions:,} revisions, {self.missing} without a "
-            f"text, {self.pairs:,} labelled pairs"
-        )
+Rows = Iterator[tuple[str, tuple[Any, ...]]]
 
 
 @dataclass
@@ -128,93 +60,60 @@ def make_sample(
     rows: int = 5_000,
     seed: int = 7,
     advance: Callable[[int], Any] = lambda done: None,
-) -> SampleSummary:
-    """Write the tables tickets, labels and pairs; an older file stays until they are complete.
+) -> str:
+    """Write the tables of so many tickets, and return in a sentence what they hold.
 
-    Parameters
-    ----------
-    database : Path
-        DuckDB file.
-    rows : int
-        Tickets; revisions come on top.
-    seed : int
-    advance : callable
-        Called with the number of tickets done since the last call.
-
-    Raises
-    ------
-    EmbfeastError
-        `rows` is no positive number, or the file cannot be written.
+    An older file stays until they are complete; `advance` is called with the number of tickets
+    done since the last call.
     """
     if rows < 1:
         raise EmbfeastError(f"--rows must be at least 1, got {rows}")
-    half = database.with_name(f".{database.name}.tmp")
-    summary = SampleSummary()
-    try:
-        database.parent.mkdir(parents=True, exist_ok=True)
-        half.unlink(missing_ok=True)
-        with closing(duckdb.connect(str(half))) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            for name, schema in SCHEMAS.items():
-                empty = schema.empty_table()  # noqa: F841 - DuckDB reads it by its name
-                connection.execute(f"CREATE TABLE {name} AS SELECT * FROM empty")
-            for start in range(0, rows, CHUNK):
-                count = min(CHUNK, rows - start)
-                _write(connection, _chunk(seed, start, count, rows), summary)
-                advance(count)
-        half.replace(database)
-    except OSError as error:
-        raise EmbfeastError(f"{database} cannot be written: {error.strerror}") from error
-    return summary
+    counts: Counter[str] = Counter()
+    with new_sample_database(database) as connection:
+        for start in range(0, rows, CHUNK):
+            numbers = range(start + 1, min(start + CHUNK, rows) + 1)
+            counts += _write(connection, seed, numbers, rows)
+            advance(len(numbers))
+    return (
+        f"{rows:,} tickets in {counts['tickets']:,} revisions, {counts['missing']} without a text, "
+        f"{counts['pairs']:,} labelled pairs"
+    )
 
 
-def _write(connection: duckdb.DuckDBPyConnection, made: Rows, summary: SampleSummary) -> None:
-    for name, schema in SCHEMAS.items():
-        chunk = pa.Table.from_pylist(made[name], schema=schema)  # noqa: F841
-        connection.execute(f"INSERT INTO {name} SELECT * FROM chunk")
-    summary.tickets += len(made["labels"])
-    summary.revisions += len(made["tickets"])
-    summary.missing += sum(not (row["body"] or "").strip() for row in made["tickets"])
-    summary.pairs += len(made["pairs"])
-
-
-def _chunk(seed: int, start: int, count: int, rows: int) -> Rows:
-    made: Rows = {"tickets": [], "labels": [], "pairs": []}
-    for number in range(start + 1, start + count + 1):
+def _write(
+    connection: duckdb.DuckDBPyConnection, seed: int, numbers: range, rows: int
+) -> Counter[str]:
+    made: dict[str, list[tuple[Any, ...]]] = {"tickets": [], "labels": [], "pairs": []}
+    for number in numbers:
         for table, row in _ticket(seed, number, rows):
             made[table].append(row)
-    return made
+    for table, filled in made.items():
+        if filled:
+            columns = [pa.array(values) for values in zip(*filled, strict=True)]
+            chunk = pa.table(columns, [str(place) for place in range(len(columns))])
+            connection.register("chunk", chunk)
+            connection.execute(f"INSERT INTO {table} FROM chunk")
+    missing = sum(not (body or "").strip() for _, _, _, body, *_ in made["tickets"])
+    return Counter(tickets=len(made["tickets"]), pairs=len(made["pairs"]), missing=missing)
 
 
-def _ticket(seed: int, number: int, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def _ticket(seed: int, number: int, rows: int) -> Rows:
     """Yield the rows of one ticket: its revisions, its label, its pairs."""
     incident = _incident(seed, number)
     rng = incident.rng
     customer = rng.randrange(1, max(2, rows // 4))
     at = _event_time(rng, number, rows)
     subject, body, mood = _text(incident)
-    product, channel = incident.slots["product"], rng.choice(CHANNELS)
+    product, channel = incident.slots["product"], rng.choice(TEXTS["channels"])
     revisions = [(at, body)]
     if rng.random() < EDITED_SHARE and body:
         later = at + timedelta(hours=rng.uniform(0.5, 96))
-        addition = rng.choice(ADDITIONS).format(**incident.slots)
+        addition = rng.choice(TEXTS["additions"]).format(**incident.slots)
         revisions.append((later, f"{body}\n{addition}"))
     for when, text in revisions:
         late = rng.expovariate(1 / 20) if rng.random() < LATE_SHARE else 0.0
         known = when + timedelta(hours=late, seconds=rng.randrange(1, 30))
-        yield (
-            "tickets",
-            {
-                "ticket_id": number,
-                "customer_id": customer,
-                "subject": subject,
-                "body": text,
-                "product": product,
-                "channel": channel,
-                "event_timestamp": when,
-                "created_timestamp": known,
-            },
-        )
+        yield "tickets", (number, customer, subject, text, product, channel, when, known)
     labelled = at + timedelta(hours=rng.uniform(2, 72))
     yield "labels", _label(incident, number, customer, labelled, mood, body)
     yield from _pairs(incident, seed, number, labelled)
@@ -231,9 +130,9 @@ def _incident(seed: int, number: int) -> Incident:
     topic = rng.choices(NAMES, weights=[1 + (i % 4) * 0.6 for i in range(len(NAMES))])[0]
     second = rng.choice(NAMES) if rng.random() < TWO_TOPICS_SHARE else None
     slots = {
-        "product": rng.choice(PRODUCTS),
-        "city": rng.choice(CITIES),
-        "day": rng.choice(DAYS),
+        "product": rng.choice(TEXTS["products"]),
+        "city": rng.choice(TEXTS["cities"]),
+        "day": rng.choice(TEXTS["days"]),
         "days": str(rng.randrange(2, 30)),
         "amount": f"{rng.choice('€$£')}{rng.randrange(5, 900)}.{rng.randrange(100):02d}",
         "order": f"{rng.choice('ABCX')}{rng.randrange(10_000, 99_999)}",
@@ -245,42 +144,42 @@ def _incident(seed: int, number: int) -> Incident:
 def _text(incident: Incident) -> tuple[str | None, str | None, float]:
     """Return subject, body, and how urgent the words are (-1 to 1)."""
     rng, topic = incident.rng, TOPICS[incident.topic]
-    subject = rng.choice(topic.subjects).format(**incident.slots) if rng.random() < 0.9 else None
+    subject = rng.choice(topic["subjects"]).format(**incident.slots) if rng.random() < 0.9 else None
     chance = rng.random()
     if chance < EMPTY_SHARE:
         return None, rng.choice(["", "   ", "\n"]), 0.0
     if chance < EMPTY_SHARE + NULL_SHARE:
         return None, None, 0.0
     if incident.duplicate_of is None and rng.random() < FOREIGN_SHARE:
-        return subject, rng.choice(topic.foreign).format(**incident.slots), 0.0
+        return subject, rng.choice(topic["foreign"]).format(**incident.slots), 0.0
     mood, sentences = _sentences(incident)
     body = " ".join(sentences)
     if rng.random() < TYPO_SHARE:
         body = _mistype(rng, body)
     if rng.random() < 0.08:
-        body += " " + rng.choice(EMOJI)
+        body += " " + rng.choice(TEXTS["emoji"])
     return subject, body, mood
 
 
 def _sentences(incident: Incident) -> tuple[float, list[str]]:
     rng, topic, slots = incident.rng, TOPICS[incident.topic], incident.slots
-    phrasings = topic.first if incident.duplicate_of is None else topic.second
-    said = [rng.choice(GREETINGS)] if rng.random() < 0.5 else []
+    phrasings = topic["first"] if incident.duplicate_of is None else topic["second"]
+    said = [rng.choice(TEXTS["greetings"])] if rng.random() < 0.5 else []
     said += rng.sample(phrasings, k=1 + (rng.random() < 0.25))
     if rng.random() < 0.4:
-        said.append(rng.choice(CONTEXTS))
+        said.append(rng.choice(TEXTS["contexts"]))
     if incident.second:
-        said += [rng.choice(SEPARATORS), rng.choice(TOPICS[incident.second].first)]
+        said += [rng.choice(TEXTS["separators"]), rng.choice(TOPICS[incident.second]["first"])]
     mood = 0.0
     if rng.random() < 0.2:
-        mood, words = (1.0, URGENT) if rng.random() < 0.6 else (-1.0, RELAXED)
+        mood, words = (1.0, TEXTS["urgent"]) if rng.random() < 0.6 else (-1.0, TEXTS["relaxed"])
         said.append(rng.choice(words))
     if rng.random() < 0.6:
-        said.append(rng.choice(REQUESTS))
+        said.append(rng.choice(TEXTS["requests"]))
     if rng.random() < LONG_SHARE:
-        said += [rng.choice(LONG) for _ in range(rng.randrange(17, 26))]
+        said += [rng.choice(TEXTS["long"]) for _ in range(rng.randrange(17, 26))]
     if rng.random() < 0.4:
-        said.append(rng.choice(CLOSINGS))
+        said.append(rng.choice(TEXTS["closings"]))
     return mood, [sentence.format(**slots) for sentence in said]
 
 
@@ -310,33 +209,24 @@ def _event_time(rng: random.Random, number: int, rows: int) -> datetime:
 
 def _label(
     incident: Incident, number: int, customer: int, at: datetime, mood: float, body: str | None
-) -> dict[str, Any]:
+) -> tuple[Any, ...]:
     rng, topic = incident.rng, TOPICS[incident.topic]
     category = incident.topic if rng.random() > WRONG_LABEL_SHARE else rng.choice(NAMES)
     tier = customer % 10  # one customer in ten pays for quicker help
-    pressure = topic.urgency + 0.35 * mood + (0.2 if tier == 0 else 0) + rng.gauss(0, 0.13)
+    pressure = topic["urgency"] + 0.35 * mood + (0.2 if tier == 0 else 0) + rng.gauss(0, 0.13)
     levels = ((0.18, "low"), (0.62, "normal"), (0.85, "high"))
     urgency = next((name for bound, name in levels if pressure < bound), "critical")
     length = 1 + len(body or "") / 2_000
-    hours = topic.hours * length * (0.7 if tier == 0 else 1) * rng.lognormvariate(0, 0.4)
-    return {
-        "ticket_id": number,
-        "customer_id": customer,
-        "label_timestamp": at,
-        "category": category,
-        "urgency": urgency,
-        "hours_to_resolve": round(hours, 2),
-        "duplicate_of": incident.duplicate_of,
-    }
+    hours = topic["hours"] * length * (0.7 if tier == 0 else 1) * rng.lognormvariate(0, 0.4)
+    hours = round(hours, 2)
+    return number, customer, at, category, urgency, hours, incident.duplicate_of
 
 
-def _pairs(
-    incident: Incident, seed: int, number: int, at: datetime
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _pairs(incident: Incident, seed: int, number: int, at: datetime) -> Rows:
     """Yield a duplicate's pair and three tickets of its neighbourhood that are none."""
     if incident.duplicate_of is None:
         return
-    yield "pairs", _pair(number, incident.duplicate_of, True, at)
+    yield "pairs", (number, incident.duplicate_of, True, at)
     others = [
         other
         for other in range(number - 1, max(0, number - 200), -1)
@@ -346,16 +236,7 @@ def _pairs(
     strangers = [next(alike, None), next(alike, None), incident.rng.choice(others)]
     for other in dict.fromkeys(strangers):
         if other is not None and _incident(seed, other).duplicate_of != incident.duplicate_of:
-            yield "pairs", _pair(number, other, False, at)
-
-
-def _pair(number: int, other: int, same: bool, at: datetime) -> dict[str, Any]:
-    return {
-        "ticket_id": number,
-        "other_ticket_id": other,
-        "is_duplicate": same,
-        "label_timestamp": at,
-    }
+            yield "pairs", (number, other, False, at)
 
 
 def main(
@@ -367,8 +248,8 @@ def main(
 ) -> None:
     """Generate support tickets with labels and duplicate pairs."""
     with progress("tickets", total=rows) as (bar, task):
-        summary = make_sample(database, rows, seed, lambda done: bar.advance(task, done))
-    console.print(f"{summary} in {database}", highlight=False)
+        said = make_sample(database, rows, seed, lambda done: bar.advance(task, done))
+    console.print(f"{said} in {database}", highlight=False)
 
 
 if __name__ == "__main__":

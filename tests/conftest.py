@@ -9,6 +9,8 @@ import pytest
 
 from embfeast import Encoder
 
+pytest_plugins = ["tests.small_repository", "tests.object_storage"]
+
 
 @pytest.fixture(scope="session")
 def encoder() -> Encoder:

@@ -1,6 +1,7 @@
 """Real servers for tests: the machine's own, and throw-away ones that a test may stop."""
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -107,15 +108,18 @@ class OwnRedis:
 
 
 class OwnPostgres:
-    """A PostgreSQL server of a test's own that asks for a password."""
+    """A PostgreSQL server of a test's own that asks for a password.
+
+    Its programs are the machine's newest, or those of a folder.
+    """
 
     user, password = "feast", "correct-horse"  # pragma: allowlist secret
 
-    def __init__(self) -> None:
-        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-        if not programs:
+    def __init__(self, programs: Path | None = None) -> None:
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+        if programs is None and not found:
             lacking("no PostgreSQL programs")
-        self.bin, self.port = programs[-1].parent, free_port()
+        self.bin, self.port = programs or found[-1], free_port()
         # Not below pytest's folder: only root enters that, and this server never runs as root.
         self.folder = Path(tempfile.mkdtemp(prefix="embfeast-postgres-"))
         secret = self.folder / "secret"
@@ -167,3 +171,24 @@ def wait_for(call, errors, seconds: float = 20) -> None:
             if time.monotonic() > end:
                 raise
             time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def prometheus_of(target: str, folder: Path) -> Iterator[str]:
+    """Run a Prometheus that scrapes a server each second, and give its address."""
+    if shutil.which("prometheus") is None:
+        lacking("no program prometheus")
+    scrape = {"job_name": "embfeast", "static_configs": [{"targets": [target]}]}
+    settings = {"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}
+    (folder / "prometheus.json").write_text(json.dumps(settings))  # JSON is YAML
+    address = f"127.0.0.1:{free_port()}"
+    options = [f"--config.file={folder}/prometheus.json", f"--storage.tsdb.path={folder}/stored"]
+    with (folder / "prometheus.log").open("w") as log:
+        process = subprocess.Popen(
+            ["prometheus", *options, f"--web.listen-address={address}"], stdout=log, stderr=log
+        )
+    try:
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        process.wait(20)

@@ -15,5 +15,7 @@ def test_errors_and_addresses_outside_are_remembered(page, tmp_path):  # noqa: F
     )
     page.page.goto(file.as_uri())
     assert page.page.title() == "hello"
-    assert [error.split(" (")[0] for error in page.errors][:2] == ["first", "second"]
+    # In any order: how soon an address fails to resolve is the machine's to say.
+    errors = [error.split(" (")[0] for error in page.errors]
+    assert [error for error in errors if error in ("first", "second")] == ["first", "second"]
     assert page.outside() == ["https://outside.invalid/a.png"]

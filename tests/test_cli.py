@@ -35,24 +35,22 @@ def test_each_command_has_an_example_in_its_help(command):
     assert f"Example: embfeast {command}" in " ".join(said.output.split())
 
 
-def test_a_mistake_ends_in_one_line_and_exit_code_1(monkeypatch, capsys):
+def test_a_mistake_ends_in_one_line_and_exit_code_1(capsys):
     def fail():
         raise EmbfeastError("what was wrong")
 
-    monkeypatch.setattr("embfeast.cli.app", fail)
     with pytest.raises(SystemExit) as stopped:
-        main()
+        main(fail)
     assert stopped.value.code == 1
     assert capsys.readouterr().err == "error: what was wrong\n"
 
 
-def test_ctrl_c_ends_in_one_line_and_exit_code_130(monkeypatch, capsys):
+def test_ctrl_c_ends_in_one_line_and_exit_code_130(capsys):
     def stop():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("embfeast.cli.app", stop)
     with pytest.raises(SystemExit) as stopped:
-        main()
+        main(stop)
     assert stopped.value.code == 130
     assert "stopped" in capsys.readouterr().err
 
@@ -73,8 +71,9 @@ def test_a_shell_can_be_given_completions():
 
 def test_what_is_no_repository_is_said_before_feast_is_imported(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from embfeast.commands.console import open_store\n"
-        "try: open_store(Path(sys.argv[1]))\n"
+        "import sys; from pathlib import Path\n"
+        "from embfeast.commands.console import open_repository\n"
+        "try: open_repository(Path(sys.argv[1]))\n"
         "except ValueError as error: print(error, 'feast' in sys.modules)"
     )
     words = [sys.executable, "-c", code, str(tmp_path)]
@@ -84,8 +83,7 @@ def test_what_is_no_repository_is_said_before_feast_is_imported(tmp_path):
 
 def test_a_warning_is_one_line_without_the_place_in_the_code(monkeypatch, capsys):
     monkeypatch.setattr("warnings.showwarning", warnings.showwarning)
-    monkeypatch.setattr("embfeast.cli.app", lambda: warnings.warn("times are UTC", stacklevel=1))
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        main()
+        main(lambda: warnings.warn("times are UTC", stacklevel=1))
     assert capsys.readouterr().err == "warning: times are UTC\n"

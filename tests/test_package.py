@@ -21,6 +21,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
+    """The wheel of a release where one is given, else one that is built here."""
+    if given := os.environ.get("EMBFEAST_WHEEL"):
+        return Path(given)
     folder = tmp_path_factory.mktemp("wheel")
     words = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
     subprocess.run([sys.executable, *words], check=True)

@@ -43,29 +43,3 @@ def test_no_secret_is_in_the_repository():
             if (ROOT / name).is_file():
                 found.scan_file(str(ROOT / name))
     assert found.json() == {}
-
-
-LAYERS = {  # what a folder may import from the package, besides itself
-    "encoding": {"errors"},
-    "tricks": {"errors", "encoding"},
-    "recipe": {"errors", "encoding", "tricks"},
-    "evaluation": {"errors", "encoding", "tricks", "recipe"},
-    "plugin": {"errors", "encoding", "tricks", "recipe"},
-    "scaffold": {"errors", "encoding", "tricks", "recipe", "plugin"},
-    "report": {"errors", "encoding", "tricks", "recipe", "evaluation", "plugin"},
-}
-FEAST_SIDE = {"plugin", "scaffold", "report"}
-
-
-@pytest.mark.parametrize("layer", LAYERS)
-def test_imports_run_one_way(layer):
-    for path in (ROOT / "embfeast" / layer).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("embfeast."):
-                other = str(node.module).split(".")[1]
-                assert other in LAYERS[layer] | {layer}, f"{path.name} imports {node.module}"
-                assert layer in FEAST_SIDE or "feast" not in str(node.module).split(".")[0:1]
-            if layer not in FEAST_SIDE:
-                names = [node.module] if isinstance(node, ast.ImportFrom) else []
-                names += [n.name for n in node.names] if isinstance(node, ast.Import) else []
-                assert not any(str(name).split(".")[0] == "feast" for name in names)

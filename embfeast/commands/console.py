@@ -1,53 +1,46 @@
 """What all commands print with: a progress bar for people, nothing where nobody looks."""
 
 import json as jsonlib
-import logging
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from embfeast.errors import EmbfeastError
 
-RepoOption = Annotated[Path, typer.Option("--repo", "-r", help="The feature repository.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON for machines, and nothing else.")]
 
+def open_repository(repo: Path, *, runs_its_files: bool = True) -> Any:
+    """Open a feature repository; ``FEAST_FS_YAML_FILE_PATH`` names another YAML for it.
 
-def open_store(repo: Path) -> Any:
-    """Open a feature repository's store; ``FEAST_FS_YAML_FILE_PATH`` names another YAML for it.
-
-    Raises
-    ------
-    EmbfeastError
-        The folder is no feature repository, a setting is wrong, or the registry does not answer.
+    A command that runs none of its Python files, and says so, imports Feast in less time: it opens
+    the repository before it imports anything else.
     """
-    path = os.environ.get("FEAST_FS_YAML_FILE_PATH") or repo / "feature_store.yaml"
-    if not Path(path).exists():  # said before Feast is imported, which takes seconds
-        raise EmbfeastError(f"{path} does not exist; name the repository with --repo")
-    from embfeast.plugin.servers import open_repository
+    from embfeast.repository.settings_file import settings_file
 
-    logging.getLogger("feast.repo_config").addFilter(_is_no_false_alarm)
-    return open_repository(repo)
+    settings_file(repo)
+    from embfeast.plugin.quick_feast import import_feast
+
+    import_feast(checked=runs_its_files)
+    from embfeast.repository import Repository
+
+    return Repository.open(repo)
 
 
-def _is_no_false_alarm(record: logging.LogRecord) -> bool:
-    """Leave out what Feast says of a setting that a registry in a file does need."""
-    return "serve_features_while_materializing" not in record.getMessage()
+def keys_of(given: list[str]) -> dict[str, str]:
+    """Read key columns as a command line gives them."""
+    keys: dict[str, str] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not (name and equals) or name in keys:
+            raise EmbfeastError(f"--key {one!r}: give name=value once a key, say ticket_id=17")
+        keys[name] = value
+    return keys
 
 
 def parse_time(given: str) -> datetime:
-    """Read an ISO 8601 time; one without a zone is UTC.
-
-    Raises
-    ------
-    EmbfeastError
-        It is none.
-    """
+    """Read an ISO 8601 time; one without a zone is UTC."""
     try:
         moment = datetime.fromisoformat(given)
     except ValueError as error:
@@ -60,15 +53,23 @@ def print_json(value: Any) -> None:
     print(jsonlib.dumps(value, indent=2, default=str))  # noqa: T201
 
 
+def print_table(headings: Iterable[str], rows: Iterable[Iterable[str]], note: str = "") -> None:
+    """Print rows for people, and a line below."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*headings)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False)
+    console.print(table)
+    if note:
+        console.print(note, soft_wrap=True)
+
+
 @contextmanager
 def progress(what: str, *, total: float | None = 1.0, quiet: bool = False) -> Iterator[Any]:
-    """Show a bar with rate and time left on standard error, where that is a terminal.
-
-    Yields
-    ------
-    rich.progress.Progress and the task's number
-        Both are needed: ``bar.advance(task, 3)``, ``bar.update(task, completed=0.5)``.
-    """
+    """Show a bar on standard error, where that is a terminal; yields the bar and its task."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

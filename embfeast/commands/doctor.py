@@ -5,12 +5,14 @@ from typing import Any
 
 import typer
 
-from embfeast.commands.console import JsonOption, RepoOption, open_store, print_json
+from embfeast.commands import options
+from embfeast.commands.console import open_repository, print_json, print_table
 
+KEYS = ("check", "level", "found", "mend")
 MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "broken": "[red]broken[/]"}
 
 
-def doctor(repo: RepoOption = Path(), json: JsonOption = False) -> None:
+def doctor(repo: options.Repo = Path(), json: options.Json = False) -> None:
     """Check versions, settings, recipe, model, stores, locks, freshness and leftovers.
 
     Says how to mend each finding, and changes nothing. Exit code 1 where something is broken;
@@ -18,27 +20,25 @@ def doctor(repo: RepoOption = Path(), json: JsonOption = False) -> None:
 
     Example: embfeast doctor --repo feature_repo
     """
-    from embfeast.plugin.doctor import examine
+    repository = open_repository(repo, runs_its_files=False)
+    from embfeast.repository import examine
 
-    findings = examine(open_store(repo))
+    findings = examine(repository)
     if json:
-        print_json([finding.to_dict() for finding in findings])
+        print_json([{name: getattr(one, name) for name in KEYS} for one in findings])
     else:
         _print(findings)
     raise typer.Exit(1 if any(finding.level == "broken" for finding in findings) else 0)
 
 
 def _print(findings: list[Any]) -> None:
-    from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table("check", "", "what was found, and how to mend it")
-    for finding in findings:
-        mend = f"\n[bold]mend:[/] {escape(finding.mend)}" if finding.mend else ""
-        table.add_row(finding.check, MARKS[finding.level], escape(finding.found) + mend)
-    console = Console()
-    console.print(table)
-    counts = {level: sum(one.level == level for one in findings) for level in MARKS}
-    said = ", ".join(f"{count} {level}" for level, count in counts.items())
-    console.print(said, highlight=False)
+    mends = (f"\n[bold]mend:[/] {escape(one.mend)}" if one.mend else "" for one in findings)
+    rows = (
+        (one.check, MARKS[one.level], escape(one.found) + mend)
+        for one, mend in zip(findings, mends, strict=True)
+    )
+    levels = [one.level for one in findings]
+    note = ", ".join(f"{levels.count(level)} {level}" for level in MARKS)
+    print_table(("check", "", "what was found, and how to mend it"), rows, note)

@@ -6,73 +6,99 @@ from typing import Annotated, Any
 
 import typer
 
-from embfeast.commands.console import JsonOption, RepoOption, open_store, print_json, progress
+from embfeast.commands import options
+from embfeast.commands.console import open_repository, print_json
 from embfeast.errors import EmbfeastError
 
 
 def evaluate(
-    repo: RepoOption = Path(),
+    repo: options.Repo = Path(),
     label: Annotated[
         str | None, typer.Option(help="Label column; default: the source's own.")
     ] = None,
-    labels: Annotated[
-        Path | None, typer.Option(help="CSV or Parquet: keys, label, and known_at if there is one.")
+    labels: options.Labels = None,
+    recipe: options.Recipe = None,
+    source: options.Source = None,
+    file: Annotated[
+        Path | None, typer.Option(help="CSV, Parquet or JSON Lines instead of the repository.")
     ] = None,
-    recipe: Annotated[
-        Path | None, typer.Option(help="The recipe's YAML file; default: the repository's own.")
-    ] = None,
-    source: Annotated[str | None, typer.Option(help="Text source, if there are several.")] = None,
+    text: Annotated[str, typer.Option(help="With --file: the text column.")] = "text",
+    time: Annotated[str | None, typer.Option(help="With --file: the time column.")] = None,
     model: Annotated[str, typer.Option(help="linear, trees or neighbours.")] = "linear",
-    split: Annotated[str, typer.Option(help="time or stratified.")] = "time",
-    folds: Annotated[int, typer.Option(help="Folds; fewer than ten say little.")] = 10,
-    train_rows: Annotated[int | None, typer.Option(help="Learn from at most so many.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="What the label is: classes, ordered or numbers; default: by its look."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="time, grouped or stratified; default: what times and groups allow."),
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Column that says whose text it is, for a grouped split.")
+    ] = None,
+    folds: options.Folds = 10,
+    train_rows: Annotated[int | None, typer.Option(help="Most training rows a fold.")] = None,
+    budget: options.Budget = "5m",
     only: Annotated[str | None, typer.Option(help="Compare this entry alone with raw.")] = None,
     choosing: Annotated[bool, typer.Option("--choose", help="Choose a recipe.")] = False,
     max_width: Annotated[int | None, typer.Option(help="With --choose: most numbers.")] = None,
     tolerance: Annotated[float, typer.Option(help="With --max-width: accepted loss.")] = 0.0,
     out: Annotated[Path | None, typer.Option(help="With --choose: write the recipe here.")] = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw into this PNG or SVG.")] = None,
-    seed: Annotated[int, typer.Option(help="Of folds and draws.")] = 0,
-    json: JsonOption = False,
+    figure: Annotated[Path | None, typer.Option(help="Draw into this PNG or SVG file.")] = None,
+    seed: options.Seed = 0,
+    json: options.Json = False,
 ) -> None:
-    """Compare raw embeddings, each trick and the whole recipe on a label, with intervals.
+    """Compare words, raw embeddings, each trick and the whole recipe on a label, with intervals.
 
     Everything is fitted inside each fold. By time: each later slice is predicted from all before.
+    The plan and how far it is go to standard error.
 
     Example: embfeast evaluate --repo feature_repo --labels labels.csv --choose --out chosen.yaml
+    Example: embfeast evaluate --file reviews.csv --text body --label stars --recipe recipe.yaml
     """
-    _check(label, labels, choosing, max_width, out)
+    if file and not label:
+        raise EmbfeastError("--file needs --label, the name of the column to predict")
+    if label and labels:
+        raise EmbfeastError("give either --label, a column of the table, or --labels, a file")
+    if not choosing and (out or max_width is not None):
+        raise EmbfeastError("--out and --max-width belong to --choose")
     from embfeast.evaluation import choose
     from embfeast.evaluation import evaluate as compare
+    from embfeast.evaluation.budget import parse_budget
     from embfeast.evaluation.sets import FeatureSet
-    from embfeast.plugin.fitting import caching_encoder
-    from embfeast.plugin.labelled import keys_of, read_labels, texts_and_labels
-    from embfeast.plugin.repository import text_source
     from embfeast.recipe import Recipe
 
     settings = Recipe.from_yaml(recipe or repo / "recipe.yaml")
-    store = open_store(repo)
-    texts = text_source(repo, source)
-    given = read_labels(labels, keys_of(texts)) if labels else None
-    rows = texts_and_labels(texts, repo, given, label_column=label)
+    seconds = parse_budget(budget)
+    columns = settings.settings.entity_columns
+    group = group or (columns[0] if columns else None)
+    if file and label:
+        rows, encoder = _from_file(file, text, label, time, group, settings.settings.model)
+    else:
+        rows, encoder = _from_repository(
+            repo, source, label, labels, group, settings.settings.model
+        )
     common: dict[str, Any] = {
-        "timestamps": rows["time"],
+        "timestamps": rows.get("time"),
+        "groups": rows.get("group"),
+        "entities": {group: rows["group"]} if group else None,
         "split": split,
         "folds": folds,
+        "task": task,
         "train_rows": train_rows,
-        "encoder": caching_encoder(store.config, settings.settings.model),
+        "budget": seconds,
+        "encoder": encoder,
         "seed": seed,
+        "tell": None if json else lambda line: typer.echo(line, err=True),
     }
     chosen = None
-    with progress("comparing", quiet=json) as (bar, task):
-        common["progress"] = lambda share: bar.update(task, completed=share)
-        if choosing:
-            common |= {"max_width": max_width, "tolerance": tolerance, "model": model}
-            chosen = choose(rows["text"], rows["label"], settings, **common)
-            found = chosen.evaluation
-        else:
-            common |= {"sets": [FeatureSet(only, (only,))] if only else None, "models": (model,)}
-            found = compare(rows["text"], rows["label"], settings, **common)
+    if choosing:
+        common |= {"max_width": max_width, "tolerance": tolerance, "model": model}
+        chosen = choose(rows["text"], rows["label"], settings, **common)
+        found = chosen.evaluation
+    else:
+        common |= {"sets": [FeatureSet(only, (only,))] if only else None, "models": (model,)}
+        found = compare(rows["text"], rows["label"], settings, **common)
     if figure:
         found.figure(figure)
     if out and chosen:
@@ -80,25 +106,40 @@ def evaluate(
     _print(found, chosen, json=json)
 
 
-def _check(
-    label: str | None, labels: Path | None, choosing: bool, max_width: int | None, out: Path | None
-) -> None:
-    if label and labels:
-        raise EmbfeastError("give either --label, a column of the table, or --labels, a file")
-    if not choosing and (out or max_width is not None):
-        raise EmbfeastError("--out and --max-width belong to --choose")
+def _from_file(
+    file: Path, text: str, label: str, time: str | None, group: str | None, model: Any
+) -> tuple[Any, Any]:
+    from embfeast.encoding import EmbeddingCache, Encoder
+    from embfeast.scaffold.loading import labelled_texts
+
+    return labelled_texts(file, text, label, time, group), Encoder(model, cache=EmbeddingCache())
+
+
+def _from_repository(
+    repo: Path,
+    source: str | None,
+    label: str | None,
+    labels: Path | None,
+    group: str | None,
+    model: Any,
+) -> tuple[Any, Any]:
+    from embfeast.repository.label_views import labels_given
+    from embfeast.repository.labels import texts_and_labels
+
+    repository = open_repository(repo)
+    texts = repository.source(source)
+    given = labels_given(repository, labels, source) if labels else None
+    rows = texts_and_labels(texts, repo, given, label_column=label, group_column=group)
+    return rows, repository.settings.encoder(model)
 
 
 def _print(found: Any, chosen: Any, *, json: bool) -> None:
     if json:
-        told = asdict(found)
+        choice = {}
         if chosen:
-            told["chosen"] = {
-                "features": chosen.features,
-                "reason": chosen.reason,
-                "recipe": chosen.recipe.to_yaml(),
-            }
-        print_json(told)
+            recipe = chosen.recipe.to_yaml()
+            choice = {"features": chosen.features, "reason": chosen.reason, "recipe": recipe}
+        print_json(asdict(found) | ({"chosen": choice} if choice else {}))
         return
     typer.echo(found.to_markdown())
     if chosen:

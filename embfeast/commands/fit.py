@@ -5,48 +5,36 @@ from typing import Annotated
 
 import typer
 
-from embfeast.commands.console import (
-    JsonOption,
-    RepoOption,
-    open_store,
-    parse_time,
-    print_json,
-    progress,
-)
+from embfeast.commands import options
+from embfeast.commands.console import open_repository, parse_time, print_json, progress
 
 
 def fit(
-    repo: RepoOption = Path(),
-    recipe: Annotated[
-        Path | None, typer.Option(help="The recipe's YAML file; default: the repository's own.")
-    ] = None,
+    repo: options.Repo = Path(),
+    recipe: options.Recipe = None,
     as_of: Annotated[
         str | None, typer.Option(help="Read only what was known before; default: 80 % of the rows.")
     ] = None,
-    source: Annotated[
-        str | None, typer.Option(help="Text source, where there are several.")
-    ] = None,
-    labels: Annotated[
-        Path | None, typer.Option(help="CSV or Parquet: keys, label, and known_at if there is one.")
-    ] = None,
+    source: options.Source = None,
+    labels: options.Labels = None,
     keep_clusters: Annotated[
         bool, typer.Option("--keep-clusters", help="Clusters that stay keep their numbers.")
     ] = False,
-    json: JsonOption = False,
+    json: options.Json = False,
 ) -> None:
     """Fit a recipe on the texts known before a moment, and make it the current one.
 
     Example: embfeast fit --repo feature_repo --as-of 2026-05-01
     """
-    from embfeast.plugin.fitting import fit_repository
     from embfeast.recipe import Recipe
+    from embfeast.repository import fit_repository
 
     cutoff = parse_time(as_of) if as_of else None
     settings = Recipe.from_yaml(recipe or repo / "recipe.yaml")
-    store = open_store(repo)
+    repository = open_repository(repo)
     with progress("fitting", total=None, quiet=json) as (bar, task):
         fitted = fit_repository(
-            store.config,
+            repository,
             settings,
             source=source,
             as_of=cutoff,

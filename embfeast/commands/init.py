@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from embfeast.commands.console import JsonOption, print_json, progress
+from embfeast.commands import options
+from embfeast.commands.console import print_json, print_table, progress
 
 
 def init(
@@ -18,6 +20,16 @@ def init(
     file: Annotated[
         Path | None, typer.Option(help="CSV, Parquet or JSON Lines instead of a database.")
     ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="What parts the fields of a CSV; default: found.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of the file; default: found.")] = None,
+    header: Annotated[
+        bool | None, typer.Option("--header/--no-header", help="The first line names columns.")
+    ] = None,
+    quotes: Annotated[
+        bool | None, typer.Option("--quotes/--no-quotes", help="Quotes enclose fields.")
+    ] = None,
     text: Annotated[
         list[str] | None, typer.Option(help="Text column; several are joined. Default: found.")
     ] = None,
@@ -26,6 +38,10 @@ def init(
     ] = None,
     time: Annotated[
         str | None, typer.Option(help="When a text became true: a column, or one moment for all.")
+    ] = None,
+    time_format: Annotated[
+        str | None,
+        typer.Option(help="How it reads: year, excel, s, ms, day-first, month-first, %d.%m.%Y, …"),
     ] = None,
     created: Annotated[str | None, typer.Option(help="When it was known: a column.")] = None,
     label: Annotated[str | None, typer.Option(help="What a model is to predict.")] = None,
@@ -37,7 +53,7 @@ def init(
         str | None, typer.Option(help="Encoder: a folder or hub id. Default: all-MiniLM-L6-v2.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
-    json: JsonOption = False,
+    json: options.Json = False,
 ) -> None:
     """Look at a table of texts, propose a recipe, and write a feature repository.
 
@@ -45,6 +61,7 @@ def init(
 
     Example: embfeast init my_repo --database reviews.duckdb --label stars
     """
+    from embfeast.scaffold.delimited import Layout
     from embfeast.scaffold.place import KNOWN, find_place, moment_of
     from embfeast.scaffold.plan import Plan, key_types, text_name
     from embfeast.scaffold.proposal import propose
@@ -52,6 +69,7 @@ def init(
     from embfeast.scaffold.roles import Roles, find_roles, take_first
     from embfeast.scaffold.survey import draw, survey
     from embfeast.scaffold.table import open_table
+    from embfeast.scaffold.times import read_times
 
     check_target(repo)
     moment = moment_of(time)
@@ -59,11 +77,20 @@ def init(
         tuple(text or ()), tuple(key or ()), KNOWN if moment else time, created, label, pairs
     )
     asking = not (yes or json) and sys.stdin.isatty()
-    with find_place(repo, database=database, file=file, table=table, query=query) as place:
+    layout = Layout(delimiter, encoding, header, quotes)
+    with find_place(
+        repo, database=database, file=file, table=table, query=query, layout=layout
+    ) as place:
         place = place.since(moment) if moment else place
+        with open_table(place.database, place.table, place.query) as opened:
+            wanted = [name for name in (given.time, given.created) if name]
+            turned, notes = read_times(opened, wanted, time_format, _ask if asking else None)
+        place = place.replacing(turned) if turned else place
         with open_table(place.database, place.table, place.query) as opened:
             roles = find_roles(opened, given, _ask if asking else take_first)
             counted = survey(opened, roles)
+            told = (*place.notes, *notes, *roles.notes, *counted.notes)
+            roles = replace(roles, notes=told)
             sample = draw(opened, roles, counted.as_of)
             types = key_types(opened, roles)
             if not json:
@@ -110,37 +137,35 @@ def _ask(question: str, columns: Sequence[str]) -> str:
 
 
 def _say_what_was_seen(table: Any, roles: Any, counted: Any, sample: Any) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from embfeast.scaffold.names import shown
+    from embfeast.scaffold.unicode_scripts import scripts
 
-    from embfeast.scaffold.writing import scripts
-
-    console = Console(highlight=False)
     used = dict.fromkeys(roles.text, "text") | dict.fromkeys(roles.key, "key")
     used |= {roles.time: "time", roles.created: "created", roles.label: "label"}
-    shown = Table("column", "type", "taken as", "nulls", "values", "mean length")
-    for column in table.columns.values():
-        shown.add_row(
-            column.name,
-            column.kind,
+    rows = (
+        (
+            shown(column.name),
+            shown(column.kind),
             used.get(column.name, ""),
             f"{column.nulls:,}",
             "" if column.distinct is None else f"about {column.distinct:,}",
             f"{column.length:.0f}" if column.length else "",
         )
-    console.print(shown)
+        for column in table.columns.values()
+    )
     lengths = sorted(map(len, sample.texts))
     written = ", ".join(f"{script} {share:.0%}" for script, share in scripts(sample.texts).items())
-    console.print(
+    print_table(
+        ("column", "type", "taken as", "nulls", "values", "mean length"),
+        rows,
         f"{counted.rows:,} rows, {counted.keys:,} keys, from {counted.first:%Y-%m-%d} to "
         f"{counted.last:%Y-%m-%d}. Of {sample.rows:,} drawn from the first {counted.before:,}: "
         f"{sample.blank:,} blank, {sample.repeated:,} repeated, half over "
         f"{lengths[len(lengths) // 2]:,} characters, the longest {lengths[-1]:,}; written in "
         f"{written or 'no letters'}.",
-        soft_wrap=True,
     )
     for note in roles.notes:
-        console.print(f"- {note}", markup=False, soft_wrap=True)
+        typer.echo(f"- {note}")
 
 
 def _say_what_was_written(plan: Any, files: Sequence[Path]) -> None:

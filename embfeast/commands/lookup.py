@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from embfeast.commands.console import JsonOption, RepoOption, open_store, print_json
+from embfeast.commands import options
+from embfeast.commands.console import keys_of, open_repository, print_json
 from embfeast.errors import EmbfeastError
 
 
 def lookup(
-    repo: RepoOption = Path(),
+    repo: options.Repo = Path(),
     key: Annotated[
         list[str] | None, typer.Option(help="Of a stored text, name=value; once a key column.")
     ] = None,
@@ -18,7 +19,7 @@ def lookup(
     service: Annotated[
         str | None, typer.Option(help="Feature service; default: the one that fits.")
     ] = None,
-    json: JsonOption = False,
+    json: options.Json = False,
 ) -> None:
     """Look up the features of a stored text, or compute those of a new one.
 
@@ -28,25 +29,17 @@ def lookup(
     """
     if bool(key) == (text is not None):
         raise EmbfeastError("give either --key name=value or --text")
-    from embfeast.plugin.lookup import lookup as find
+    given = {"text": text} if text is not None else keys_of(key or [])
+    repository = open_repository(repo, runs_its_files=False)
+    from embfeast.repository import lookup as find
 
-    given = {"text": text} if text is not None else _keys(key or [])
-    found = find(open_store(repo), given, service)
+    found = find(repository, given, service)
     if json:
         print_json(found)
         return
     for name, value in found.items():
-        typer.echo(f"{name}: {_said(value)}")
-
-
-def _keys(given: list[str]) -> dict[str, str]:
-    keys: dict[str, str] = {}
-    for one in given:
-        name, equals, value = one.partition("=")
-        if not (name and equals) or name in keys:
-            raise EmbfeastError(f"--key {one!r}: give name=value once a key, say ticket_id=17")
-        keys[name] = value
-    return keys
+        short = name.endswith("_digest") and isinstance(value, str)
+        typer.echo(f"{name}: {value[:12] if short else _said(value)}")
 
 
 def _said(value: Any) -> str:

@@ -5,52 +5,53 @@ from typing import Annotated
 
 import typer
 
-from embfeast.commands.console import JsonOption, RepoOption, open_store, print_json, progress
+from embfeast.commands import options
+from embfeast.commands.console import open_repository, print_json, progress
 
 
 def report(
-    repo: RepoOption = Path(),
+    repo: options.Repo = Path(),
     out: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
     label: Annotated[str | None, typer.Option(help="The table's label column.")] = None,
-    labels: Annotated[
-        Path | None, typer.Option(help="CSV or Parquet of key columns, label, known_at.")
-    ] = None,
-    source: Annotated[str | None, typer.Option(help="The text source, of several.")] = None,
-    sample: Annotated[int, typer.Option(min=1, help="Texts looked at.")] = 2_000,
+    labels: options.Labels = None,
+    source: options.Source = None,
+    sample: Annotated[int, typer.Option(min=1, help="Texts in the sample.")] = 2_000,
     evaluate: Annotated[
         bool, typer.Option("--evaluate/--no-evaluate", help="Measure what helps on the label.")
     ] = True,
-    folds: Annotated[int, typer.Option(min=2, help="Of that; fewer than ten say little.")] = 10,
+    folds: options.Folds = 10,
+    budget: options.Budget = "5m",
     map_method: Annotated[str, typer.Option("--map", help="tsne or umap.")] = "tsne",
-    seed: Annotated[int, typer.Option(help="Of the sample and the map.")] = 0,
-    json: JsonOption = False,
+    seed: options.Seed = 0,
+    json: options.Json = False,
 ) -> None:
     """Draw what the fitted recipe makes of your texts, in one HTML file.
 
     Example: embfeast report --repo feature_repo --out report.html --label category
     """
     from embfeast.errors import EmbfeastError
-    from embfeast.plugin.labelled import keys_of, read_labels
-    from embfeast.plugin.repository import text_source
+    from embfeast.evaluation.budget import parse_budget
+    from embfeast.repository.label_views import labels_given
 
     if map_method not in ("tsne", "umap"):
         raise EmbfeastError(f"--map {map_method}: choose from tsne, umap")
-    store = open_store(repo)
+    repository = open_repository(repo)
     from embfeast.report import Wanted, write_report
 
-    texts = text_source(repo, source)
+    texts = repository.source(source)
     wanted = Wanted(
-        labels=read_labels(labels, keys_of(texts)) if labels else None,
+        labels=labels_given(repository, labels, source) if labels else None,
         label_column=label,
         sample=sample,
         evaluate=evaluate,
         folds=folds,
+        budget=parse_budget(budget),
         map=map_method,  # type: ignore[arg-type]
         seed=seed,
     )
     with progress("reading", quiet=json) as (bar, task):
         page = write_report(
-            store, texts, out, wanted,
+            repository, texts, out, wanted,
             progress=lambda what, share: bar.update(task, description=what, completed=share),
         )  # fmt: skip
     size = out.stat().st_size

@@ -6,27 +6,34 @@ from typing import Annotated, Any
 
 import typer
 
-from embfeast.commands.console import JsonOption, RepoOption, open_store, print_json, progress
+from embfeast.commands import options
+from embfeast.commands.console import open_repository, print_json, print_table, progress
+
+KEYS = ("view", "check", "ok", "detail")
 
 
 def verify(
-    repo: RepoOption = Path(),
-    sample: Annotated[int, typer.Option(help="Texts recomputed and looked up.")] = 200,
-    everything: Annotated[bool, typer.Option("--all", help="Take all texts.")] = False,
+    repo: options.Repo = Path(),
+    sample: Annotated[int, typer.Option(min=1, help="Texts recomputed and looked up.")] = 200,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Take all texts, print all checks.")
+    ] = False,
     max_lag: Annotated[float, typer.Option(help="Hours a text may lack its features.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
-    json: JsonOption = False,
+    seed: Annotated[int, typer.Option(help="Random seed of the sample.")] = 0,
+    json: options.Json = False,
 ) -> None:
     """Compare offline, online and recomputed values; exit code 1 on any breach.
 
+    Prints breaches and one line of what was checked; with --all every check.
+
     Example: embfeast verify --repo feature_repo --all
     """
-    from embfeast.plugin.verify import verify as check
+    repository = open_repository(repo, runs_its_files=False)
+    from embfeast.repository import verify as check
 
-    store = open_store(repo)
     with progress("verifying", quiet=json) as (bar, task):
         findings = check(
-            store,
+            repository,
             sample=None if everything else sample,
             max_lag=timedelta(hours=max_lag),
             seed=seed,
@@ -34,20 +41,24 @@ def verify(
         )
     breaches = [finding for finding in findings if not finding.ok]
     if json:
-        print_json([finding.to_dict() for finding in findings])
+        print_json([{name: getattr(one, name) for name in KEYS} for one in findings])
     else:
-        _print_findings(findings, len(breaches))
+        _print_findings(findings if everything else breaches, _summary(findings, breaches))
     raise typer.Exit(1 if breaches else 0)
 
 
-def _print_findings(findings: list[Any], breaches: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _summary(findings: list[Any], breaches: list[Any]) -> str:
+    views = len({one.view for one in findings})
+    found = {0: "no breach", 1: "1 breach"}.get(len(breaches), f"{len(breaches)} breaches")
+    return f"{len(findings)} checks of {views} views: {found}"
 
-    table = Table("view", "check", "", "what was found")
-    for finding in findings:
-        mark = "[green]ok[/]" if finding.ok else "[red]breach[/]"
-        table.add_row(finding.view, finding.check, mark, finding.detail)
-    console = Console()
-    console.print(table)
-    console.print(f"{len(findings)} checks, {breaches} breaches", highlight=False)
+
+def _print_findings(findings: list[Any], summary: str) -> None:
+    if not findings:
+        typer.echo(summary)
+        return
+    from rich.markup import escape
+
+    marks = {True: "[green]ok[/]", False: "[red]breach[/]"}
+    rows = ((one.view, one.check, marks[one.ok], escape(one.detail)) for one in findings)
+    print_table(("view", "check", "", "what was found"), rows, summary)

@@ -2,7 +2,7 @@
 
 from embfeast.encoding.cache import EmbeddingCache
 from embfeast.encoding.encoder import Encoder
-from embfeast.encoding.model import DEFAULT_MODEL
 from embfeast.encoding.pooling import Pooling
+from embfeast.encoding.settings import DEFAULT_MODEL, ModelSettings
 
-__all__ = ["DEFAULT_MODEL", "EmbeddingCache", "Encoder", "Pooling"]
+__all__ = ["DEFAULT_MODEL", "EmbeddingCache", "Encoder", "ModelSettings", "Pooling"]

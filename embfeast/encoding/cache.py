@@ -2,7 +2,7 @@
 
 import sqlite3
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from embfeast.encoding.export import cache_folder
+from embfeast.encoding.facts import cache_folder
+from embfeast.errors import EmbfeastError
 
 Key = tuple[bytes, str]  # SHA-256 of the text, pooling
 WAIT = 60  # seconds for another writer
@@ -54,25 +55,25 @@ class EmbeddingCache:
         dimension : int
             Width that a sound vector has.
         """
-        if not self._file(model).exists():
+        if not self.file(model).exists():
             return {}
         try:
             return self._read(model, keys, dimension)
         except sqlite3.Error as error:
-            _warn("read", self._file(model), error)
+            _warn("read", self.file(model), error)
             return {}
 
     def _read(
         self, model: str, keys: Sequence[Key], dimension: int
     ) -> dict[Key, NDArray[np.float32]]:
         found: dict[Key, NDArray[np.float32]] = {}
-        with closing(sqlite3.connect(self._file(model), timeout=WAIT)) as connection:
+        with closing(sqlite3.connect(self.file(model), timeout=WAIT)) as connection:
             for pooling in sorted({pooling for _, pooling in keys}):
                 texts = [text for text, of in keys if of == pooling]
                 for batch in _batches(texts):
                     marks = ",".join("?" * len(batch))
                     rows = connection.execute(
-                        f"SELECT text, vector FROM vectors WHERE pooling = ? AND text IN ({marks})",  # noqa: S608
+                        f"SELECT text, vector FROM vectors WHERE pooling = ? AND text IN ({marks})",
                         [pooling, *batch],
                     )
                     sound = [(text, blob) for text, blob in rows if len(blob) == 4 * dimension]
@@ -96,19 +97,50 @@ class EmbeddingCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with (
-                FileLock(self._file(model).with_suffix(".lock"), timeout=WAIT),
+                FileLock(self.file(model).with_suffix(".lock"), timeout=WAIT),
                 closing(self._writer(model)) as connection,
                 connection,
             ):
                 connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
         except (sqlite3.Error, OSError) as error:  # a lock's timeout is an OSError
-            _warn("written", self._file(model), error)
+            _warn("written", self.file(model), error)
 
-    def _file(self, model: str) -> Path:
+    def forget(self, texts: Collection[bytes]) -> int:
+        """Remove what is kept of texts, by their SHA-256; return of how many there was something.
+
+        Raises
+        ------
+        EmbfeastError
+            A file cannot be written.
+        """
+        gone: set[bytes] = set()
+        for file in sorted(self.folder.glob("*.sqlite")):
+            try:
+                with (
+                    FileLock(file.with_suffix(".lock"), timeout=WAIT),
+                    closing(sqlite3.connect(file, timeout=WAIT)) as connection,
+                ):
+                    connection.execute("PRAGMA secure_delete = ON")
+                    with connection:
+                        for batch in _batches(sorted(texts)):
+                            among = f"WHERE text IN ({','.join('?' * len(batch))})"
+                            found = connection.execute(f"SELECT text FROM vectors {among}", batch)
+                            gone |= {text for (text,) in found}
+                            connection.execute(f"DELETE FROM vectors {among}", batch)
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except (sqlite3.Error, OSError) as error:
+                raise EmbfeastError(
+                    f"embedding cache {file} cannot be written ({error})",
+                    "remove the file: its texts are encoded again",
+                ) from error
+        return len(gone)
+
+    def file(self, model: str) -> Path:
+        """Return where the vectors of a model and backend are kept."""
         return self.folder / f"{model}.sqlite"
 
     def _writer(self, model: str) -> sqlite3.Connection:
-        file = self._file(model)
+        file = self.file(model)
         if not file.exists():
             _create(file)
         connection = sqlite3.connect(file, timeout=WAIT)

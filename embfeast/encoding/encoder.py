@@ -12,10 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embfeast import counts
-from embfeast.encoding.backend import BACKENDS, Backend, BackendName, open_backend
+from embfeast.encoding.backend import open_backend
+from embfeast.encoding.batch import Backend, Batch, Output
 from embfeast.encoding.cache import EmbeddingCache, Key
-from embfeast.encoding.model import DEFAULT_MODEL, Model, resolve
-from embfeast.encoding.pooling import Pooling
+from embfeast.encoding.model import Model, resolve
+from embfeast.encoding.pieces import Pieces
+from embfeast.encoding.pooling import Pooling, unit
+from embfeast.encoding.settings import (
+    BACKENDS,
+    DEFAULT_MODEL,
+    BackendName,
+    ModelSettings,
+    model_settings,
+    plain,
+)
 from embfeast.encoding.windows import cut_windows, stitch
 from embfeast.errors import EmbfeastError
 
@@ -34,20 +44,25 @@ class Encoder:
 
     Parameters
     ----------
-    model : str, default "all-MiniLM-L6-v2"
+    model : str or ModelSettings, default "all-MiniLM-L6-v2"
         A name that an installed package carries, a local folder, or a hub id.
-    backend : {"auto", "onnx", "torch"}, default "auto"
-        ``"auto"`` takes PyTorch on a GPU and ONNX Runtime on a CPU.
+    backend : {"auto", "onnx", "torch", "openai"}, optional
+        By default PyTorch on a GPU, and on a CPU ONNX Runtime where it was proved to be right;
+        ``"openai"`` asks a server.
     threads : int, optional
         Batches encoded side by side, and threads on a single text; all cores by default. Serve
         with one a worker.
     cache : EmbeddingCache, optional
         Where vectors are looked up and kept; none by default.
+    **settings
+        More of `ModelSettings`: ``prompt``, ``truncate_dim``, ``normalize`` and others.
 
     Attributes
     ----------
     dimension : int
-        Width of a vector.
+        Width of a sentence vector.
+    width : int
+        Width of the poolings of word pieces.
     digest : str
         SHA-256 (hex) over the model's weights, tokenizer and settings.
 
@@ -67,25 +82,53 @@ class Encoder:
 
     def __init__(
         self,
-        model: str = DEFAULT_MODEL,
+        model: str | ModelSettings = DEFAULT_MODEL,
         *,
-        backend: BackendName = "auto",
+        backend: BackendName | None = None,
         threads: int | None = None,
         cache: EmbeddingCache | None = None,
+        **settings: Any,
     ) -> None:
-        if backend not in BACKENDS:
+        if backend is not None and backend not in BACKENDS:
             raise EmbfeastError(
                 f"backend {backend!r} is unknown; choose from {', '.join(BACKENDS)}"
             )
-        self.model = model
-        self.backend = backend
+        chosen = {} if backend is None else {"backend": backend}
+        self.settings = model_settings(model, **settings, **chosen)
         self.threads = threads
         self.cache = cache
 
     @property
+    def model(self) -> str | ModelSettings:
+        """The model as a recipe says it: its name, or its settings where more was said."""
+        said: str | ModelSettings = plain(self.settings.model_dump())
+        return said
+
+    @property
     def dimension(self) -> int:
-        """Width of a vector."""
+        """Width of a sentence vector."""
         return self._model.dimension
+
+    @property
+    def width(self) -> int:
+        """Width of the poolings of word pieces."""
+        return self._model.facts.width
+
+    @property
+    def max_pieces(self) -> int | None:
+        """Word pieces that are read of a text, special ones included; None where all are."""
+        return self._model.max_pieces
+
+    @property
+    def query(self) -> "Encoder":
+        """The encoder of queries: this one, unless the model's settings name their prompt."""
+        name = self.settings.query_prompt_name
+        if name is None:
+            return self
+        asked = self.settings.model_copy(
+            update={"prompt": None, "prompt_name": name, "query_prompt_name": None}
+        )
+        return Encoder(asked, threads=self.threads, cache=self.cache)
 
     @property
     def digest(self) -> str:
@@ -95,7 +138,7 @@ class Encoder:
     def encode(
         self, texts: Sequence[str], *, progress: Callable[[int], Any] | None = None
     ) -> Vectors:
-        """Return one unit-length vector a text.
+        """Return one vector a text, of unit length unless the settings say otherwise.
 
         Parameters
         ----------
@@ -127,8 +170,8 @@ class Encoder:
         ----------
         texts : sequence of str
         poolings : sequence of Pooling or of {"sentence", "mean", "max", "cls"}
-            ``"sentence"`` is the model's own pooling at unit length; the others pool the word
-            pieces and are not scaled.
+            ``"sentence"`` is what `encode` gives; the others pool the word pieces and are not
+            scaled.
         progress : callable, optional
             Called with the number of texts done since the last call.
 
@@ -154,7 +197,7 @@ class Encoder:
                 len(hashes), -1
             )
             if hashes
-            else np.empty((0, self.dimension), dtype=np.float32)
+            else np.empty((0, self._width_of(pooling)), dtype=np.float32)
             for pooling in wanted
         }
 
@@ -166,33 +209,64 @@ class Encoder:
         texts : sequence of str
         """
         texts = _checked(texts)
-        found = self._whole_tokenizer.encode_batch(
-            [self._clean(text) for text in texts], add_special_tokens=False
-        )
-        return [encoding.ids for encoding in found]
+        return self._pieces.whole([_clean(text) for text in texts])
+
+    @cached_property
+    def probes(self) -> Vectors | None:
+        """Vectors of a few fixed texts by a served model; None for a model whose files are here.
+
+        Raises
+        ------
+        EmbfeastError
+            They are not those that the cache has kept: the server's model is another one now.
+        """
+        if self.settings.backend != "openai":
+            return None
+        from embfeast.encoding.backends.served import PROBES, compare
+
+        hashes, sentence = [_sha256(text) for text in PROBES], _pooling("sentence")
+        kept = self._cached(hashes, [sentence.key])
+        batch = Batch(range(len(PROBES)), PROBES, [])
+        now = self._read_batch(hashes, batch, [sentence], alone=True)[1]
+        if kept:
+            compare(
+                self.settings.name,
+                np.stack([kept[key] for key in kept]),
+                np.stack([now[key] for key in kept]),
+                f"bring the former one back; or, to go on with this one, remove "
+                f"{self.cache and self.cache.file(self._cache_name)} and fit again",
+            )
+        self._keep({key: vector for key, vector in now.items() if key not in kept})
+        return np.stack([(now | kept)[key] for key in now])
 
     def with_cache(self, cache: EmbeddingCache | None) -> "Encoder":
         """Return an encoder that shares this one's open model and uses another cache, or none."""
-        twin = Encoder(self.model, backend=self.backend, threads=self.threads, cache=cache)
-        twin._model, twin._backend, twin._tokenizer = self._model, self._backend, self._tokenizer
+        twin = Encoder(self.settings, threads=self.threads, cache=cache)
+        twin._model, twin._backend, twin._pieces = self._model, self._backend, self._pieces
         return twin
 
     @property
     def vocabulary(self) -> int:
         """Number of word pieces that the model knows."""
-        return int(self._tokenizer.get_vocab_size())
+        return self._pieces.vocabulary
 
     @property
     def special_pieces(self) -> frozenset[int]:
         """The pieces that the model puts around a text, which are no words."""
-        before, after = self._special
+        before, after = self._pieces.special
         return frozenset(before + after)
 
     def _cached(self, keys: list[bytes], poolings: Sequence[str]) -> dict[Key, Vectors]:
         if self.cache is None:
             return {}
-        wanted = [(key, pooling) for pooling in poolings for key in keys]
-        return self.cache.get(self._cache_name, wanted, self.dimension)
+        found: dict[Key, Vectors] = {}
+        for pooling in poolings:
+            wanted = [(key, pooling) for key in keys]
+            found |= self.cache.get(self._cache_name, wanted, self._width_of(pooling))
+        return found
+
+    def _width_of(self, pooling: str) -> int:
+        return self.dimension if pooling == "sentence" else self.width
 
     def _encode_new(
         self,
@@ -202,25 +276,23 @@ class Encoder:
         poolings: list[Pooling],
         progress: Callable[[int], Any] | None,
     ) -> dict[Key, Vectors]:
-        whole = self._longer_than_window(texts, rows) if any(p.windows for p in poolings) else {}
+        if self.cache is not None:  # before a changed model's vectors come beside the former one's
+            _ = self.probes
+        clean = {row: _clean(texts[row]) for row in rows}
+        windowed = [pooling for pooling in poolings if pooling.windows]
+        whole = self._longer_than_window(clean) if windowed else {}
+        in_window = [pooling for pooling in poolings if not pooling.windows]
         jobs: list[Job] = [
-            partial(self._read_whole, hashes[row], pieces, poolings)
+            partial(self._read_whole, hashes[row], pieces, windowed, counts_as=not in_window)
             for row, pieces in whole.items()
         ]
-        short = [row for row in rows if row not in whole]
-        encoded = self._tokenizer.encode_batch([self._clean(texts[row]) for row in short])
-        pieces = [encoding.ids for encoding in encoded]
-        cut = list(_batches(pieces, self._backend.batch_pieces)) if short else []
+        cut = [(batch, poolings) for batch in self._batches(clean, set(rows) - set(whole))]
+        if in_window:
+            cut += [(batch, in_window) for batch in self._batches(clean, set(whole))]
         alone = not jobs and len(cut) == 1
         jobs += [
-            partial(
-                self._read_batch,
-                [hashes[short[i]] for i in batch],
-                [pieces[i] for i in batch],
-                poolings,
-                alone=alone,
-            )
-            for batch in cut
+            partial(self._read_batch, [hashes[row] for row in batch.rows], batch, wanted, alone)
+            for batch, wanted in cut
         ]
         made: Made = {}
         fresh: Made = {}
@@ -252,101 +324,89 @@ class Encoder:
         finally:  # where one has failed or somebody stops us, the others need not begin
             pool.shutdown(cancel_futures=True)
 
+    def _batches(self, texts: dict[int, str], rows: set[int]) -> list[Batch]:
+        """Cut the texts of some rows into batches, longest first, each of one length."""
+        given = sorted(rows)
+        if not given:
+            return []
+        most = self._backend.batch_texts
+        if not self._backend.batch_pieces:
+            given.sort(key=lambda row: -len(texts[row]))
+            parts = [given[start : start + most] for start in range(0, len(given), most)]
+            return [Batch(part, [texts[row] for row in part], []) for part in parts]
+        pieces = self._pieces.read([texts[row] for row in given])
+        return [
+            Batch([given[i] for i in part], [texts[given[i]] for i in part], own)
+            for part, own in _of_one_length(pieces, self._backend.batch_pieces, most)
+        ]
+
     def _read_batch(
-        self,
-        hashes: list[bytes],
-        pieces: list[list[int]],
-        poolings: list[Pooling],
-        *,
-        alone: bool,
+        self, hashes: list[bytes], batch: Batch, poolings: list[Pooling], alone: bool
     ) -> tuple[int, Made]:
-        states = self._states(pieces, poolings, alone=alone)
+        wanted = frozenset(map(_output, poolings))
+        read = self._backend.read(batch, wanted, alone=alone)
         made: Made = {}
         for pooling in poolings:
-            vectors = pooling(states[pooling.layered], pieces, self._model.pooling)
-            _check_finite(vectors, self.model)
+            out = read[_output(pooling)]
+            sentence = pooling.kind == "sentence"
+            vectors = self._finished(out) if sentence else pooling(out, batch.pieces)
+            _check_finite(vectors, self.settings.name)
             made.update(
                 ((text, pooling.key), own) for text, own in zip(hashes, vectors, strict=True)
             )
         return len(hashes), made
 
-    def _states(
-        self, pieces: list[list[int]], poolings: list[Pooling], *, alone: bool = False
-    ) -> list[Vectors]:
-        """Return the last layer's states and, where a pooling asks, the last four layers' mean."""
-        ids = np.array(pieces, dtype=np.int64)
-        if any(pooling.layered for pooling in poolings):
-            return list(self._backend.layered(ids))
-        return [self._backend.states(ids, alone=alone)]
+    def _finished(self, vectors: Vectors) -> Vectors:
+        """Truncate and scale what the model's last module gave."""
+        most, is_unit = self.settings.truncate_dim, self._model.facts.normalized
+        if most is not None and most < vectors.shape[1]:
+            vectors, is_unit = vectors[:, :most], False
+        return unit(vectors) if self.settings.normalize and not is_unit else vectors
 
-    def _longer_than_window(self, texts: Sequence[str], rows: list[int]) -> dict[int, list[int]]:
-        own = self.pieces([texts[row] for row in rows])
-        room = self._model.max_pieces - sum(map(len, self._special))
-        return {row: ids for row, ids in zip(rows, own, strict=True) if len(ids) > room}
+    def _longer_than_window(self, texts: dict[int, str]) -> dict[int, list[int]]:
+        if self.max_pieces is None:
+            return {}
+        prompted = [self._model.prompt + text for text in texts.values()]
+        room = self.max_pieces - sum(map(len, self._pieces.special))
+        own = self._pieces.whole(prompted)
+        return {row: ids for row, ids in zip(texts, own, strict=True) if len(ids) > room}
 
     def _read_whole(
-        self, text: bytes, pieces: list[int], poolings: list[Pooling]
+        self, text: bytes, pieces: list[int], poolings: list[Pooling], *, counts_as: bool
     ) -> tuple[int, Made]:
         """Pool a text longer than the window, its windows encoded once each."""
-        windows = cut_windows(pieces, self._special, self._model.max_pieces)
-        layers: list[dict[int, Vectors]] = [{}, {}]
-        for batch in _batches(windows, self._backend.batch_pieces):
-            states = self._states([windows[i] for i in batch], poolings)
-            for kept, of_layer in zip(layers, states, strict=False):
-                kept.update(zip(batch, of_layer, strict=True))
+        assert self.max_pieces is not None  # noqa: S101 - longer than the window
+        special = self._pieces.special
+        windows = cut_windows(pieces, special, self.max_pieces)
+        wanted = frozenset(map(_output, poolings))
+        kept: dict[Output, dict[int, Vectors]] = {output: {} for output in wanted}
+        for part, own in _of_one_length(
+            windows, self._backend.batch_pieces, self._backend.batch_texts
+        ):
+            read = self._backend.read(Batch(part, [], own), wanted, alone=False)
+            for output in wanted:
+                kept[output].update(zip(part, read[output], strict=True))
         made: Made = {}
         for pooling in poolings:
-            in_order = [layers[pooling.layered][i] for i in range(len(windows))]
-            whole, own = in_order[0], windows[0]
-            if pooling.windows:
-                whole, own = stitch(in_order, windows, self._special)
-            vectors = pooling(whole[None], [own], self._model.pooling)
-            _check_finite(vectors, self.model)
+            of_output = kept[_output(pooling)]
+            states = [of_output[i] for i in range(len(windows))]
+            joined, ids = stitch(states, windows, special)
+            vectors = pooling(joined[None], [ids])
+            _check_finite(vectors, self.settings.name)
             made[text, pooling.key] = vectors[0]
-        return 1, made
-
-    def _clean(self, text: str) -> str:
-        if self._model.lower_case:
-            text = text.lower()
-        try:
-            text.encode()
-        except UnicodeEncodeError:  # lone surrogates, which the tokenizer cannot take
-            return text.encode(errors="replace").decode()
-        return text
+        return int(counts_as), made
 
     @cached_property
     def _model(self) -> Model:
-        return resolve(self.model)
+        return resolve(self.settings)
 
     @cached_property
     def _backend(self) -> Backend:
-        return open_backend(self.backend, self._model, self.threads)
+        return open_backend(self.settings.backend, self._model, self.threads)
 
     @cached_property
-    def _tokenizer(self) -> Any:
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(self._model.folder / "tokenizer.json"))
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(self._model.max_pieces)
-        return tokenizer
-
-    @cached_property
-    def _whole_tokenizer(self) -> Any:
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(self._model.folder / "tokenizer.json"))
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        return tokenizer
-
-    @cached_property
-    def _special(self) -> tuple[list[int], list[int]]:
-        """The special pieces that the model expects before and after a text."""
-        bare = self._whole_tokenizer.encode("a", add_special_tokens=False).ids
-        full = self._whole_tokenizer.encode("a").ids
-        start = full.index(bare[0])
-        return full[:start], full[start + len(bare) :]
+    def _pieces(self) -> Pieces:
+        return Pieces(self._model)
 
     @property
     def _cache_name(self) -> str:
@@ -355,11 +415,11 @@ class Encoder:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open model behind: it is opened again where the encoder arrives."""
-        opened = {"_model", "_backend", "_tokenizer", "_whole_tokenizer"}
+        opened = {"_model", "_backend", "_pieces", "probes"}
         return {key: value for key, value in vars(self).items() if key not in opened}
 
     def __repr__(self) -> str:
-        return f"Encoder(model={self.model!r}, backend={self.backend!r})"
+        return f"Encoder({self.settings!r})"
 
 
 def _sha256(text: str) -> bytes:
@@ -380,6 +440,20 @@ def _checked(texts: Sequence[str]) -> list[str]:
     return list(texts)
 
 
+def _clean(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # lone surrogates, which the tokenizer cannot take
+        return text.encode(errors="replace").decode()
+    return text
+
+
+def _output(pooling: Pooling) -> Output:
+    if pooling.kind == "sentence":
+        return "sentence"
+    return "layered" if pooling.layered else "states"
+
+
 def _pooling(given: str | Pooling) -> Pooling:
     return given if isinstance(given, Pooling) else Pooling(given)  # type: ignore[arg-type]
 
@@ -392,10 +466,14 @@ def _check_finite(vectors: Vectors, model: str) -> None:
         )
 
 
-def _batches(pieces: list[list[int]], most: int) -> Iterator[list[int]]:
+def _of_one_length(
+    pieces: list[list[int]], most: int, most_texts: int
+) -> Iterator[tuple[list[int], list[list[int]]]]:
     """Cut texts, longest first, into batches of one length and at most so many word pieces."""
     order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))
     for length, same in groupby(order, key=lambda i: len(pieces[i])):
         rows = list(same)
-        size = max(1, most // length)
-        yield from (rows[start : start + size] for start in range(0, len(rows), size))
+        size = max(1, min(most_texts, most // max(length, 1)))
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            yield part, [pieces[i] for i in part]

@@ -10,22 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from platformdirs import user_cache_path
 
+from embfeast.encoding.facts import kept, load
 from embfeast.encoding.model import Model
 
 # Raised when the export below changes, so that an older graph is not taken for the new one.
 GRAPH = 3
 # The layers whose mean is pooled where a pooling asks for more than the last one.
 LAYERS = 4
-
-
-def cache_folder() -> Path:
-    """Return where exported models and, unless told otherwise, embeddings are kept.
-
-    ``EMBFEAST_CACHE_DIR`` names another folder than the user's cache folder.
-    """
-    return Path(os.environ.get("EMBFEAST_CACHE_DIR") or user_cache_path("embfeast"))
+MOST_PIECES = 32768  # where a model sets no limit
 
 
 def exported_model(model: Model, *, layered: bool = False) -> Path:
@@ -40,8 +33,9 @@ def exported_model(model: Model, *, layered: bool = False) -> Path:
     Returns
     -------
     Path
-        A graph with input ``input_ids``, (texts, pieces) int64, texts of one length, and output
-        ``states``, (texts, pieces, dim) float32.
+        A graph with input ``input_ids``, (texts, pieces) int64, texts of one length, and outputs
+        ``states``, (texts, pieces, width) float32, and, where the model does more than a pooling
+        of our own, ``sentence``, (texts, dim).
     """
     path = graph_path(model, layered=layered)
     if path.exists():
@@ -58,44 +52,49 @@ def exported_model(model: Model, *, layered: bool = False) -> Path:
 
 def graph_path(model: Model, *, layered: bool = False) -> Path:
     """Return where the model's graph is kept, whether it is there or not."""
-    name = f"{model.digest[:32]}-{GRAPH}{'-layered' if layered else ''}.onnx"
-    return cache_folder() / "models" / name
+    return kept(model, f"-{GRAPH}{'-layered' if layered else ''}.onnx")
 
 
 def _export(model: Model, path: Path, layered: bool) -> None:
     import torch
-    from transformers import AutoModel
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
     # "eager" writes attention as its plain products; the default's guards for padded pieces, which
     # we never have, cost four percent of a pass.
-    network = AutoModel.from_pretrained(
-        model.folder, dtype=torch.float32, attn_implementation="eager"
-    ).eval()
+    loaded = load(model, "eager")
+    names = ["states"] + ["layered"] * layered + ["sentence"] * (model.facts.pooling == "modules")
 
-    class States(torch.nn.Module):
+    class Pipeline(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.network = network
+            self.network = loaded[0].auto_model
+            self.rest = torch.nn.ModuleList(list(loaded)[1:])
 
         def forward(self, input_ids: Any) -> Any:
             made = self.network(input_ids=input_ids, output_hidden_states=layered)
-            if not layered:
-                return made.last_hidden_state
-            return made.last_hidden_state, torch.stack(made.hidden_states[-LAYERS:]).mean(dim=0)
+            outputs = {"states": made.last_hidden_state}
+            if layered:
+                outputs["layered"] = torch.stack(made.hidden_states[-LAYERS:]).mean(dim=0)
+            if "sentence" in names:
+                features = {
+                    "token_embeddings": made.last_hidden_state,
+                    "attention_mask": torch.ones_like(input_ids),
+                }
+                for module in self.rest:
+                    features = module(features)
+                outputs["sentence"] = features["sentence_embedding"]
+            return tuple(outputs[name] for name in names)
 
-    ids = torch.randint(5, 100, (2, 7))
+    ids = torch.randint(5, min(100, loaded[0].auto_model.config.vocab_size), (2, 7))
     texts = torch.export.Dim("texts", max=65536)
-    pieces = torch.export.Dim("pieces", min=2, max=model.max_pieces)
+    pieces = torch.export.Dim("pieces", min=2, max=model.facts.window or MOST_PIECES)
     with _quiet(), torch.inference_mode():
         program = torch.onnx.export(
-            States(),
+            Pipeline().eval(),
             (ids,),
             dynamo=True,
             dynamic_shapes=[{0: texts, 1: pieces}],
             input_names=["input_ids"],
-            output_names=["states", "layered"][: 1 + layered],
+            output_names=names,
             verbose=False,
         )
         program.save(str(path))

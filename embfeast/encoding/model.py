@@ -1,16 +1,18 @@
-"""Where a sentence encoder's files lie, what they say, and the digest that identifies them."""
+"""Where a sentence encoder's files lie, and the digest that identifies them."""
 
 import hashlib
 import importlib.util
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from embfeast.encoding.settings import DEFAULT_MODEL, ModelSettings, model_settings
 from embfeast.errors import EmbfeastError
 
-DEFAULT_MODEL = "all-MiniLM-L6-v2"
+if TYPE_CHECKING:
+    from embfeast.encoding.facts import Facts
 
 # Models that an installed package carries: package, folder inside it, SHA-256 of the weights as
 # published for the model. They resolve without the network.
@@ -24,8 +26,8 @@ PACKAGED = {
 }
 
 WEIGHTS = "model.safetensors"
-# Every file that can change a vector. Documentation and training leftovers are not among them.
-IDENTITY = (
+# The files that digests began with, in the order in which they are hashed.
+FIRST = (
     WEIGHTS,
     "config.json",
     "tokenizer.json",
@@ -33,53 +35,91 @@ IDENTITY = (
     "sentence_bert_config.json",
     "1_Pooling/config.json",
 )
-UNDERSTOOD_MODULES = {"Transformer", "Pooling", "Normalize"}
-POOLING_KEYS = {
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
+KINDS = {".json", ".txt", ".model", ".safetensors", ".bin", ".spm", ".vocab", ".bpe", ".jinja"}
+# Exports of the same weights, and what training left behind: never read here.
+UNREAD = {"onnx", "openvino", "eval", "data_config.json", "training_args.bin", "optimizer.bin"}
+# The other files of the packaged models: as published they add nothing to the digest, which is that
+# of the recipes that were fitted before they were hashed.
+PUBLISHED = {
+    # pragma: allowlist nextline secret
+    "438b3d52fa71802b7c1d5b4882ddbe642c78c21fb6082481c5b936acdce0609e",
 }
 
 
 @dataclass(frozen=True)
 class Model:
-    """The files of one sentence encoder and what embfeast needs to know of them.
+    """The files of one sentence encoder and what is asked of it.
 
     Attributes
     ----------
-    name : str
-        As the user gave it.
+    settings : ModelSettings
     folder : Path
         Where the files lie.
-    digest : str
+    files : str
         SHA-256 (hex) over every file that can change a vector.
-    dimension : int
-        Width of a vector.
-    max_pieces : int
-        Word pieces that the model reads of a text, special pieces included.
-    pooling : str
-        How the model itself makes a sentence vector: ``"mean"``, ``"max"`` or ``"cls"``.
-    lower_case : bool
-        Whether the text is lower-cased before it is cut into word pieces.
     """
 
-    name: str
+    settings: ModelSettings
     folder: Path
-    digest: str
-    dimension: int
-    max_pieces: int
-    pooling: str
-    lower_case: bool
+    files: str
+
+    @property
+    def name(self) -> str:
+        """The model's name, as the user gave it."""
+        return self.settings.name
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) over every file and setting that can change a vector."""
+        if not (changes := self.settings.changes()):
+            return self.files
+        if self.settings.precision == "int8":
+            from embfeast.encoding.backends.calibration import digest_of, quantized_model
+
+            changes["graph"] = digest_of(quantized_model(self))
+        return hashlib.sha256(f"{self.files};{json.dumps(changes)}".encode()).hexdigest()
+
+    @cached_property
+    def facts(self) -> "Facts":
+        """What the loaded model says of itself."""
+        from embfeast.encoding.facts import facts_of
+
+        return facts_of(self)
+
+    @property
+    def dimension(self) -> int:
+        """Width of a sentence vector."""
+        return min(self.facts.dimension, self.settings.truncate_dim or self.facts.dimension)
+
+    @property
+    def max_pieces(self) -> int | None:
+        """Word pieces that are read of a text, special pieces included; None where all are."""
+        limits = [self.facts.window, self.settings.max_seq_length]
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    @property
+    def prompt(self) -> str:
+        """What is put before each text."""
+        if self.settings.prompt is not None:
+            return self.settings.prompt
+        prompts, name = self.facts.prompts, self.settings.prompt_name
+        if name is not None and name not in prompts:
+            raise EmbfeastError(
+                f"model {self.name!r} has no prompt {name!r}",
+                f"choose from {', '.join(prompts)}" if prompts else "it has none: give `prompt`",
+            )
+        return prompts.get(name or self.facts.default_prompt or "", "")
 
 
 @lru_cache(maxsize=32)
-def resolve(name: str) -> Model:
-    """Find a model by name, local folder or hub id, and read its settings.
+def resolve(model: str | ModelSettings) -> Model:
+    """Find a model by name, local folder or hub id.
 
     Parameters
     ----------
-    name : str
-        ``"all-MiniLM-L6-v2"`` (carried by an installed package), a folder, or a hub id.
+    model : str or ModelSettings
+        ``"all-MiniLM-L6-v2"`` (carried by an installed package), a folder, a hub id, or the
+        settings of a served model.
 
     Returns
     -------
@@ -88,104 +128,110 @@ def resolve(name: str) -> Model:
     Raises
     ------
     EmbfeastError
-        The model cannot be found, its weights are not the published ones, or it has a part
-        that embfeast does not compute.
+        The model cannot be found, or its weights are not the published ones.
 
     Examples
     --------
     >>> model = resolve("all-MiniLM-L6-v2")
-    >>> model.dimension, model.max_pieces, model.pooling
+    >>> model.dimension, model.max_pieces, model.facts.pooling
     (384, 256, 'mean')
     """
-    folder = _find_folder(name)
-    _check_complete(name, folder)
-    config = _read_json(folder / "config.json")
-    sentence = _read_json(folder / "sentence_bert_config.json")
-    limit = config.get("max_position_embeddings", 512)
-    return Model(
-        name=name,
-        folder=folder,
-        digest=_digest(name, folder),
-        dimension=int(config["hidden_size"]),
-        max_pieces=min(int(sentence.get("max_seq_length") or limit), int(limit)),
-        pooling=_pooling(name, folder),
-        lower_case=bool(sentence.get("do_lower_case", False)),
-    )
+    settings = model_settings(model)
+    if settings.backend == "openai":
+        from embfeast.encoding.backends.served import served_model
+
+        return served_model(settings)
+    folder = _find_folder(settings)
+    _check_complete(settings.name, folder)
+    return Model(settings, folder, _digest(settings, folder))
 
 
-def _find_folder(name: str) -> Path:
+def _find_folder(settings: ModelSettings) -> Path:
+    name = settings.name
     short = name.removeprefix("sentence-transformers/")
     if short in PACKAGED:
         package, inner, _ = PACKAGED[short]
         spec = importlib.util.find_spec(package)
         if spec is None or spec.origin is None:
             raise EmbfeastError(
-                f"model {name!r} comes with the package {package!r}, which is not installed; "
-                f"run: pip install {package.replace('_', '-')}"
+                f"model {name!r} comes with the package {package!r}, which is not installed",
+                f"run: pip install {package.replace('_', '-')}",
             )
         return Path(spec.origin).parent / inner
     local = Path(name).expanduser()
     if local.is_dir():
         return local.resolve()
-    return _download(name)
+    return _download(settings)
 
 
-def _download(hub_id: str) -> Path:
+def _download(settings: ModelSettings) -> Path:
     from huggingface_hub import snapshot_download
 
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=["*.json", "*.txt", WEIGHTS]))
+    wanted = [f"*{kind}" for kind in KINDS] + ["*.py"] * settings.trust_remote_code
+    try:  # the folder is named by the commit, whatever the revision was called
+        return Path(
+            snapshot_download(
+                settings.name,
+                revision=settings.revision,
+                allow_patterns=wanted,
+                ignore_patterns=["onnx/*", "openvino/*"],
+            )
+        )
     except Exception as error:  # the hub's client raises a dozen kinds, all mean "not to be had"
         raise EmbfeastError(
-            f"model {hub_id!r} is no folder here and could not be had from the hub "
-            f"({type(error).__name__}); give {', '.join(map(repr, PACKAGED))}, the path of a "
-            "folder that holds the model, or a hub id that this machine can reach"
+            f"model {settings.name!r} is no folder here and could not be had from the hub "
+            f"({type(error).__name__})",
+            f"give {', '.join(map(repr, PACKAGED))}, the path of a "
+            "folder that holds the model, or a hub id that this machine can reach",
         ) from error
 
 
 def _check_complete(name: str, folder: Path) -> None:
-    missing = [f for f in (WEIGHTS, "config.json", "tokenizer.json") if not (folder / f).is_file()]
-    if missing:
+    files = _files(folder, code=False)
+    lacks = []
+    if not {"config.json", "modules.json"} & set(files):
+        lacks.append("config.json or modules.json")
+    if not any(file.endswith((".safetensors", ".bin")) for file in files):
+        lacks.append(WEIGHTS)
+    if lacks:
         raise EmbfeastError(
-            f"model {name!r}: {folder} lacks {', '.join(missing)}; save the model with "
-            "SentenceTransformer(...).save(folder), which writes safetensors and a fast tokenizer"
-        )
-    modules = _read_json(folder / "modules.json") or []
-    kinds = {str(module["type"]).rsplit(".", 1)[-1] for module in modules}
-    if unknown := kinds - UNDERSTOOD_MODULES:
-        raise EmbfeastError(
-            f"model {name!r} has a {', '.join(sorted(unknown))} module, which embfeast does not "
-            f"compute; use a model made of {', '.join(sorted(UNDERSTOOD_MODULES))}"
+            f"model {name!r}: {folder} is no model, it lacks {' and '.join(lacks)}",
+            "save the model with SentenceTransformer(...).save(folder)",
         )
 
 
-def _pooling(name: str, folder: Path) -> str:
-    config = _read_json(folder / "1_Pooling" / "config.json")
-    modes = [mode for key, mode in POOLING_KEYS.items() if config.get(key)]
-    if not modes and "pooling_mode" in config:
-        named = config["pooling_mode"]
-        modes = [named] if isinstance(named, str) else list(named)
-    if not modes:
-        modes = ["mean"]  # a plain transformer without a pooling module
-    if len(modes) != 1 or modes[0] not in POOLING_KEYS.values():
-        raise EmbfeastError(
-            f"model {name!r} pools by {modes}; embfeast computes one of mean, max, cls"
-        )
-    return modes[0]
+def _files(folder: Path, *, code: bool) -> list[str]:
+    """Return the files that can change a vector, by their path in the folder."""
+    kinds = KINDS | ({".py"} if code else set())
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path.as_posix()
+        for path in found
+        if path.suffix in kinds
+        and not UNREAD & set(path.parts)
+        and not any(part.startswith(".") for part in path.parts)
+    )
 
 
-def _digest(name: str, folder: Path) -> str:
-    total = hashlib.sha256()
-    for file in IDENTITY:
-        path = folder / file
-        if not path.is_file():
-            continue
-        with path.open("rb") as stream:
+def _digest(settings: ModelSettings, folder: Path) -> str:
+    files = _files(folder, code=settings.trust_remote_code)
+    first = [file for file in FIRST if file in files]
+    others = _hashed(settings.name, folder, [file for file in files if file not in FIRST])
+    total = hashlib.sha256(_hashed(settings.name, folder, first).encode())
+    if hashlib.sha256(others.encode()).hexdigest() not in PUBLISHED:
+        total.update(others.encode())
+    return total.hexdigest()
+
+
+def _hashed(name: str, folder: Path, files: list[str]) -> str:
+    hashed = ""
+    for file in files:
+        with (folder / file).open("rb") as stream:
             of_file = hashlib.file_digest(stream, "sha256").hexdigest()
         if file == WEIGHTS:
             _check_weights(name, of_file)
-        total.update(f"{file}={of_file};".encode())
-    return total.hexdigest()
+        hashed += f"{file}={of_file};"
+    return hashed
 
 
 def _check_weights(name: str, found: str) -> None:
@@ -193,9 +239,6 @@ def _check_weights(name: str, found: str) -> None:
     if packaged and found != packaged[2]:
         raise EmbfeastError(
             f"model {name!r}: the installed weights have SHA-256 {found}, published is "
-            f"{packaged[2]}; reinstall the package {packaged[0].replace('_', '-')!r}"
+            f"{packaged[2]}",
+            f"reinstall the package {packaged[0].replace('_', '-')!r}",
         )
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -26,8 +26,8 @@ class Pooling:
     Parameters
     ----------
     kind : {"sentence", "mean", "max", "cls", "weighted"}
-        ``"sentence"`` is the model's own pooling at unit length; the others are raw and of any
-        length.
+        ``"sentence"`` is what the model's own modules give; the others pool word pieces and are of
+        any length.
     layered : bool, default False
         Pool the mean of the last four layers instead of the last one.
     windows : bool, default False
@@ -57,6 +57,8 @@ class Pooling:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise EmbfeastError(f"pooling {self.kind!r} is unknown; choose from {', '.join(KINDS)}")
+        if self.kind == "sentence" and (self.layered or self.windows):
+            raise EmbfeastError("the model's own sentence vector is that of its window and layers")
         if (self.kind == "weighted") != (self.weights is not None):
             raise EmbfeastError("a weighted pooling, and no other, needs weights of word pieces")
 
@@ -72,7 +74,7 @@ class Pooling:
         parts += ["layered"] * self.layered + ["windows"] * self.windows
         return "+".join(parts)
 
-    def __call__(self, states: States, pieces: Pieces, own: str) -> Vectors:
+    def __call__(self, states: States, pieces: Pieces) -> Vectors:
         """Pool texts of one length.
 
         Padding never gets here: the caller hands over the texts' own pieces. So the bits depend
@@ -83,8 +85,6 @@ class Pooling:
         states : ndarray of shape (texts, pieces, dim), float32
         pieces : sequence of so many sequences of int
             The word pieces' numbers.
-        own : {"mean", "max", "cls"}
-            The model's own pooling, used for ``"sentence"``.
 
         Returns
         -------
@@ -93,19 +93,12 @@ class Pooling:
         Examples
         --------
         >>> states = np.array([[[3, 0], [3, 8]]], dtype=np.float32)
-        >>> Pooling("max")(states, [[7, 9]], "mean").tolist()
+        >>> Pooling("max")(states, [[7, 9]]).tolist()
         [[3.0, 8.0]]
-        >>> Pooling("sentence")(states, [[7, 9]], "mean").round(2).tolist()
-        [[0.6..., 0.8...]]
         """
         if self.kind == "weighted":
             return self._weighted(states, pieces)
-        if self.kind != "sentence":
-            return TOKEN_POOLINGS[self.kind](states)
-        vectors = TOKEN_POOLINGS[own](states)
-        lengths = np.sqrt(np.square(vectors).sum(axis=1, dtype=np.float32, keepdims=True))
-        unit: Vectors = vectors / np.maximum(lengths, np.float32(1e-12))
-        return unit
+        return TOKEN_POOLINGS[self.kind](states)
 
     def _weighted(self, states: States, pieces: Pieces) -> Vectors:
         weights = self._weights(np.asarray(pieces))
@@ -131,8 +124,22 @@ class Pooling:
         return np.where(many[:, None], alone, weights)
 
 
+def unit(vectors: Vectors) -> Vectors:
+    """Bring each vector to unit length; a zero one stays zero."""
+    lengths = np.sqrt(np.square(vectors).sum(axis=1, dtype=np.float32, keepdims=True))
+    scaled: Vectors = vectors / np.maximum(lengths, np.float32(1e-12))
+    return scaled
+
+
+def _mean(states: States) -> Vectors:
+    if not states.shape[1]:  # a static model knows no piece of the text
+        return np.zeros((len(states), states.shape[2]), dtype=np.float32)
+    mean: Vectors = states.mean(axis=1, dtype=np.float32)
+    return mean
+
+
 TOKEN_POOLINGS: dict[str, Callable[[States], Vectors]] = {
-    "mean": lambda states: states.mean(axis=1, dtype=np.float32),
+    "mean": _mean,
     "max": lambda states: states.max(axis=1),
     "cls": lambda states: states[:, 0].copy(),  # a view would keep all states
 }

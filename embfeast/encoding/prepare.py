@@ -1,7 +1,8 @@
 """Export the default model ahead of its first use: ``python -m embfeast.encoding.prepare``."""
 
-from embfeast.encoding.export import exported_model
-from embfeast.encoding.model import DEFAULT_MODEL, resolve
+from embfeast.encoding.backend import open_backend
+from embfeast.encoding.model import resolve
+from embfeast.encoding.settings import DEFAULT_MODEL
 
 if __name__ == "__main__":
-    exported_model(resolve(DEFAULT_MODEL))
+    open_backend("onnx", resolve(DEFAULT_MODEL), None)

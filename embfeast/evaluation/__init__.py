@@ -2,6 +2,7 @@
 
 from embfeast.evaluation.choose import Choice, choose
 from embfeast.evaluation.evaluate import evaluate
-from embfeast.evaluation.result import Evaluation, Row
+from embfeast.evaluation.result import Evaluation
+from embfeast.evaluation.row import Row
 
 __all__ = ["Choice", "Evaluation", "Row", "choose", "evaluate"]

@@ -1,16 +1,21 @@
 """The recipe that cross-validation on the training rows prefers, with caution."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from embfeast.encoding import Encoder
 from embfeast.errors import EmbfeastError
-from embfeast.evaluation.evaluate import Scores, prepare, result, score_sets
+from embfeast.evaluation.budget import Tell, most_texts
+from embfeast.evaluation.evaluate import result
+from embfeast.evaluation.labels import TaskKind
 from embfeast.evaluation.models import Kind
-from embfeast.evaluation.result import Evaluation, Row
-from embfeast.evaluation.sets import CONTROL, RAW, FeatureSet, feature_sets
-from embfeast.evaluation.splits import SplitBy
+from embfeast.evaluation.result import Evaluation
+from embfeast.evaluation.row import Row
+from embfeast.evaluation.run import score_sets
+from embfeast.evaluation.sets import RAW, FeatureSet, feature_sets
+from embfeast.evaluation.splits import SplitBy, split_by_entity
+from embfeast.evaluation.task import prepare
 from embfeast.recipe import Recipe
 from embfeast.recipe.settings import PLAIN
 
@@ -53,18 +58,27 @@ def choose(
     tolerance: float = 0.0,
     model: Kind = "linear",
     timestamps: Any = None,
-    split: SplitBy = "time",
+    groups: Any = None,
+    entities: Mapping[str, Any] | None = None,
+    split: SplitBy | None = None,
     folds: int = 10,
+    task: TaskKind | None = None,
     train_rows: int | None = None,
+    budget: float | None = None,
     encoder: Encoder | None = None,
     seed: int = 0,
     progress: Callable[[float], Any] | None = None,
+    tell: Tell | None = None,
 ) -> Choice:
     """Choose a feature set by cross-validation; give it the training rows alone.
 
     Parameters
     ----------
-    texts, labels, recipe, timestamps, split, folds, train_rows, encoder, seed, progress
+    texts, labels, recipe, timestamps, groups, entities, split, folds
+        As in `evaluate`.
+    task, train_rows, budget, encoder
+        As in `evaluate`.
+    seed, progress, tell
         As in `evaluate`.
     max_width : int, optional
         Most numbers a row.
@@ -88,50 +102,57 @@ def choose(
     out zero; else raw embeddings are. Where raw does not fit into `max_width`, the best set that
     fits is taken unless it is worse than raw by more than `tolerance` beyond its interval.
     """
-    task = prepare(texts, labels, timestamps, split, folds, train_rows, seed)
+    groups, split, entities = split_by_entity(recipe.settings, groups, split, entities)
+    prepared = prepare(
+        texts, labels, timestamps=timestamps, groups=groups, split=split, folds=folds,
+        train_rows=train_rows, task=task, most_texts=most_texts(budget), entities=entities,
+        seed=seed,
+    )  # fmt: skip
     encoder = encoder or Encoder(recipe.settings.model)
-
-    def scored(sets: list[FeatureSet], start: float) -> Scores:
-        told = _half(progress, start)
-        return score_sets(task, recipe, sets, (model,), encoder=encoder, seed=seed, progress=told)
-
-    tried = [one for one in feature_sets(recipe.settings) if CONTROL not in one.name]
-    scores = scored(tried, 0.0)
-    found = result(task, scores, (model,), split, seed)
-    combined = _combinations(tried, found)
-    if combined:
-        scores = scores.merged(scored(combined, 0.5))
-        found = result(task, scores, (model,), split, seed)
-    row, reason = _pick(found, model, max_width, tolerance)
+    tried = [one for one in feature_sets(recipe.settings) if not one.is_control]
+    prepared, scores = score_sets(
+        prepared, recipe, tried, (model,), encoder=encoder, budget=budget and budget / 2,
+        progress=_half(progress, 0.0), tell=tell,
+    )  # fmt: skip
+    evaluation = result(prepared, scores, (model,))
+    combined = _combinations(tried, evaluation)
+    if combined:  # the same folds, however long they take
+        _, more = score_sets(
+            prepared, recipe, combined, (model,), encoder=encoder, beside=False,
+            progress=_half(progress, 0.5), tell=tell,
+        )  # fmt: skip
+        scores = scores.merged(more)
+        evaluation = result(prepared, scores, (model,))
+    row, reason = _pick(evaluation, model, max_width, tolerance)
     chosen = next(one for one in tried + combined if one.name == row.features)
-    return Choice(_recipe_of(recipe, chosen, row.scale), chosen.name, row, found, reason)
+    return Choice(_recipe_of(recipe, chosen, row.scale), chosen.name, row, evaluation, reason)
 
 
 def _half(progress: Callable[[float], Any] | None, start: float) -> Callable[[float], Any] | None:
     return None if progress is None else lambda share: progress(start + share / 2)
 
 
-def _combinations(first: list[FeatureSet], found: Evaluation) -> list[FeatureSet]:
+def _combinations(first: list[FeatureSet], evaluation: Evaluation) -> list[FeatureSet]:
     """Return the sets of two of the most promising entries, with and without raw."""
     single = [one for one in first if len(one.blocks) == 1 and one.name != RAW]
-    best = sorted(single, key=lambda one: -_best_score(one.name, found))[:PROMISING]
-    made = []
+    best = sorted(single, key=lambda one: -_best_score(one.name, evaluation))[:PROMISING]
+    sets = []
     for i, a in enumerate(best):
         for b in best[i + 1 :]:
-            made.append(FeatureSet(f"{a.name} + {b.name}", a.blocks + b.blocks))
-            made.append(FeatureSet(f"{RAW} + {a.name} + {b.name}", (RAW, *a.blocks, *b.blocks)))
+            sets.append(FeatureSet(f"{a.name} + {b.name}", a.blocks + b.blocks))
+            sets.append(FeatureSet(f"{RAW} + {a.name} + {b.name}", (RAW, *a.blocks, *b.blocks)))
     known = {frozenset(one.blocks) for one in first}
-    return [one for one in made if frozenset(one.blocks) not in known]
+    return [one for one in sets if frozenset(one.blocks) not in known]
 
 
-def _best_score(entry: str, found: Evaluation) -> float:
-    return max(found.row(entry).score, found.row(f"{RAW} + {entry}").score)
+def _best_score(entry: str, evaluation: Evaluation) -> float:
+    return max(evaluation.row(entry).score, evaluation.row(f"{RAW} + {entry}").score)
 
 
 def _pick(
-    found: Evaluation, model: str, max_width: int | None, tolerance: float
+    evaluation: Evaluation, model: str, max_width: int | None, tolerance: float
 ) -> tuple[Row, str]:
-    rows = [row for row in found.rows if row.model == model]
+    rows = [row for row in evaluation.rows if row.model == model and not row.is_baseline]
     raw = next(row for row in rows if row.features == RAW)
     fitting = [row for row in rows if max_width is None or row.width <= max_width]
     if not fitting:
@@ -171,12 +192,7 @@ def _recipe_of(recipe: Recipe, chosen: FeatureSet, scale: str) -> Recipe:
     """Return the recipe that makes the chosen set as one vector."""
     settings = recipe.settings.model_dump(mode="json", exclude_defaults=True)
     blocks = [PLAIN if block == RAW else block for block in chosen.blocks]
-    needed, todo = set[str](), list(blocks)
-    while todo:
-        name = todo.pop()
-        if name in recipe.settings.tricks and name not in needed:
-            needed.add(name)
-            todo += recipe.settings.tricks[name].reads
+    needed = recipe.settings.needed(blocks)
     kept = {
         name: entry | {"online": False}
         for name, entry in settings["tricks"].items()

@@ -1,8 +1,8 @@
 """Paired differences with intervals that hold for all comparisons at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +10,13 @@ from numpy.typing import NDArray
 Verdict = Literal["helps", "harms", "no difference"]
 RESAMPLES = 2_000
 
+Name = TypeVar("Name", bound=Hashable)
 Folds = Sequence[NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean difference with its interval.
-
-    Attributes
-    ----------
-    mean, low, high : float
-    """
+    """A mean difference with its interval."""
 
     mean: float
     low: float
@@ -33,33 +29,24 @@ class Difference:
             return "helps"
         return "harms" if self.high < 0 else "no difference"
 
+    @property
+    def points(self) -> str:
+        """The difference and its interval in points (hundredths)."""
+        return f"{100 * self.mean:+.2f} [{100 * self.low:+.2f}, {100 * self.high:+.2f}]"
+
 
 def differences(
-    sets: Mapping[str, Folds], base: Folds, *, level: float = 0.95, seed: int = 0
-) -> dict[str, Difference]:
-    """Compare feature sets with one other, row by row.
-
-    Parameters
-    ----------
-    sets : mapping from name to a sequence of ndarray of shape (rows,)
-        Score of each row, a fold an array.
-    base : sequence of ndarray of shape (rows,)
-        What they are compared with, on the same rows.
-    level : float, default 0.95
-        With which all intervals together hold the truth.
-    seed : int
-
-    Returns
-    -------
-    dict of Difference
+    sets: Mapping[Name, Folds], base: Folds, *, level: float = 0.95, seed: int = 0
+) -> dict[Name, Difference]:
+    """Compare feature sets with one other, row by row: scores of rows, a fold an array.
 
     Notes
     -----
     The interval is the mean difference ± c standard errors. The standard error is the larger of
     two: over rows, which says how another draw of test rows would move it, and over folds, which
-    says how other training rows would too. c is the 95 % quantile of the largest of all sets'
-    standardised differences under a bootstrap of the rows: sets that move together, as they do on
-    the same rows, cost less than they would by Bonferroni's rule.
+    says how other training rows would too. c is the `level` quantile of the largest of all sets'
+    standardised differences under a bootstrap of the rows, so that all intervals hold together:
+    sets that move together, as they do on the same rows, cost less than by Bonferroni's rule.
 
     References
     ----------

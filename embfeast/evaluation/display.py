@@ -1,49 +1,67 @@
-"""How an evaluation shows itself in a notebook: its table, each interval drawn beside its numbers.
+"""How an evaluation shows itself: as Markdown, and in a notebook with each interval drawn.
 
 Words take the notebook's own colour; a verdict's colour is said in words too.
 """
 
+from collections.abc import Sequence
 from html import escape
 
-from embfeast.evaluation.result import COLORS, Evaluation, Row
+from embfeast.evaluation.row import COLORS, Row
 
 WIDTH, HEIGHT = 160, 14  # pixels of a drawn interval
-HEADINGS = ("model", "features", "difference to raw", "", "verdict", "numbers", "bytes online")
 
 
-def evaluation_html(found: Evaluation) -> str:
-    """Return an evaluation as HTML: one ``div``; all names are escaped."""
-    reach = max([abs(end) for row in found.rows for end in (row.low, row.high)] + [1e-9])
-    caption = (
-        f"{found.texts:,} texts, {found.folds} folds by {escape(found.split)}, {found.scored:,} "
-        f"rows scored. Differences in points of {escape(found.measure)}; intervals hold at 95 % "
-        f"for all {found.comparisons} comparisons of a model at once."
-    )
-    headings = [*HEADINGS[:2], found.measure, *HEADINGS[2:]]
-    head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
-    rows = "".join(_row(row, reach) for row in found.rows)
-    notes = "".join(f"<p>{escape(note)}</p>" for note in found.notes)
-    return (
-        f'<div><table><caption style="text-align:left">{caption}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}</div>"
-    )
-
-
-def _row(row: Row, reach: float) -> str:
-    apart = "—"
-    if row.verdict:
-        low, high = 100 * row.low, 100 * row.high
-        apart = f"{100 * row.difference:+.2f} [{low:+.2f}, {high:+.2f}]"
-    cells = [
-        escape(row.model),
-        escape(row.features),
-        f"{row.score:.4f}",
-        apart,
-        _drawn(row, reach) if row.verdict else "",
-        escape(row.verdict) or "—",
-        f"{row.width:,}",
-        f"{row.bytes_online:,}",
+def table_markdown(
+    rows: Sequence[Row], measure: str, verdict: str, caption: str, notes: Sequence[str]
+) -> str:
+    """Return a verdict and a table that a person reads."""
+    others = other_measures(rows, measure)
+    head = ["model", "features", measure, "difference to raw", "verdict", *others]
+    head += ["numbers", "bytes online", "ms a row"]
+    lines = [verdict, "", caption, "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    lines += [
+        f"| {' | '.join([*_cells(row, others), f'{row.milliseconds:.2f}'])} |" for row in rows
     ]
+    return "\n".join(lines + [""] * bool(notes) + [f"- {note}" for note in notes])
+
+
+def other_measures(rows: Sequence[Row], measure: str) -> list[str]:
+    """Return the measures that stand beside the one that sets are ranked by."""
+    return [name for name in rows[0].measures if name != measure] if rows else []
+
+
+def measured(value: float | None) -> str:
+    """Return a measure as it is shown."""
+    return "—" if value is None else f"{value:.4f}"
+
+
+def table_html(
+    rows: Sequence[Row], measure: str, verdict: str, caption: str, notes: Sequence[str]
+) -> str:
+    """Return the table as one ``div`` of HTML; all names are escaped."""
+    reach = max([abs(end) for row in rows for end in (row.low, row.high)] + [1e-9])
+    others = other_measures(rows, measure)
+    headings = ["model", "features", measure, "difference to raw", "", "verdict", *others]
+    headings += ["numbers"]
+    head = "".join(f'<th scope="col">{escape(one)}</th>' for one in [*headings, "bytes online"])
+    body = "".join(_row(row, others, reach) for row in rows)
+    said = "".join(f"<p>{escape(note)}</p>" for note in notes)
+    return (
+        f"<div><p>{escape(verdict)}</p>"
+        f'<table><caption style="text-align:left">{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{said}</div>"
+    )
+
+
+def _cells(row: Row, others: Sequence[str]) -> list[str]:
+    said = [row.model, row.features, measured(row.score), row.points, row.verdict or "—"]
+    said += [measured(row.measures[name]) for name in others]
+    return [*said, f"{row.width:,}", f"{row.bytes_online:,}"]
+
+
+def _row(row: Row, others: Sequence[str], reach: float) -> str:
+    cells = [escape(cell) for cell in _cells(row, others)]
+    cells.insert(4, _drawn(row, reach) if row.verdict else "")
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 

@@ -2,36 +2,31 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embfeast.errors import EmbfeastError
+from embfeast.evaluation.task import Written
 from embfeast.recipe import FittedRecipe
-from embfeast.recipe.join import BlockJoin, Scale
+from embfeast.recipe.encoded import Matrix
 from embfeast.recipe.settings import PLAIN, RecipeSettings
-from embfeast.tricks import AnchorSimilarity
+from embfeast.tricks.block_join import BlockJoin, Scale
 
 RAW = "raw"
 WHOLE = "whole recipe"
-CONTROL = "random anchors"
 
-Matrix = NDArray[np.float32]
 Blocks = dict[str, tuple[Matrix, Matrix]]
 
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Blocks that stand side by side.
-
-    Attributes
-    ----------
-    name : str
-    blocks : tuple of str
-        Entries of the recipe, ``"raw"``, or a control.
-    """
+    """Blocks that stand side by side: entries of the recipe, ``"raw"``, or a control."""
 
     name: str
     blocks: tuple[str, ...]
+    is_control: bool = False
 
 
 def feature_sets(settings: RecipeSettings) -> list[FeatureSet]:
@@ -47,14 +42,11 @@ def feature_sets(settings: RecipeSettings) -> list[FeatureSet]:
     entries = single_entries(settings)
     sets = [FeatureSet(RAW, (RAW,))]
     for entry in entries:
-        sets += [FeatureSet(entry, (entry,)), FeatureSet(f"{RAW} + {entry}", (RAW, entry))]
-        if settings.tricks[entry].trick == "anchor_similarity":
-            control = f"{CONTROL} for {entry}"
-            sets += [
-                FeatureSet(control, (control,)),
-                FeatureSet(f"{RAW} + {control}", (RAW, control)),
-            ]
-    served = [name for name, e in settings.tricks.items() if e.trick == PLAIN]
+        control = _control(settings, entry)
+        for name in [entry, control] if control else [entry]:
+            sets.append(FeatureSet(name, (name,), name == control))
+            sets.append(FeatureSet(f"{RAW} + {name}", (RAW, name), name == control))
+    served = any(entry.kind.baseline for entry in settings.tricks.values())
     whole = ((RAW,) if served else ()) + tuple(entries)
     if whole and whole not in {one.blocks for one in sets}:
         sets.append(FeatureSet(WHOLE, whole))
@@ -69,44 +61,77 @@ def single_entries(settings: RecipeSettings) -> list[str]:
     return [
         name
         for name, entry in settings.tricks.items()
-        if entry.trick not in (PLAIN, "pair_interaction") and entry.online
+        if entry.online and not entry.kind.baseline and entry.kind.takes != "pair"
     ]
 
 
 def make_blocks(
-    fitted: FittedRecipe, train: Sequence[str], test: Sequence[str], seed: int
+    fitted: FittedRecipe,
+    train: Sequence[str],
+    test: Sequence[str],
+    seed: int,
+    times: Sequence[Any] | None = None,
 ) -> Blocks:
-    """Compute every block of one fold: the recipe was fitted on its training rows alone.
+    """Compute every block (train, test) of one fold, whose training rows the recipe is fitted on.
 
-    Returns
-    -------
-    dict of (train, test)
-        Matrices of shape (rows, width). A cluster's number is left out: it names a cluster, and
-        the distances say the same in a way that every model can use.
+    Whole numbers are left out: a cluster's number names it, and the distances say the same in a
+    way that every model can use. A training row, which happened at its time, is told what labels of
+    other rows say, of those known by then; never its own.
     """
-    wanted = single_entries(fitted.settings)
-    both = [fitted.matrices(texts, wanted) for texts in (train, test)]
-    blocks: Blocks = {RAW: (both[0][PLAIN], both[1][PLAIN])}
+    of_entities = fitted.settings.entity_entries
+    wanted = [name for name in single_entries(fitted.settings) if name not in of_entities]
+    learned = fitted.matrices(train, wanted, times=times, keys=range(len(train)))
+    both = [learned, fitted.matrices(test, wanted)]
+    raw = both[0][PLAIN], both[1][PLAIN]
+    blocks: Blocks = {RAW: raw}
     for entry in wanted:
-        kept = [i for i, name in enumerate(fitted.output_names(entry)) if name != "cluster"]
-        blocks[entry] = (both[0][entry][:, kept], both[1][entry][:, kept])
-        if fitted.settings.tricks[entry].trick == "anchor_similarity":
-            blocks[f"{CONTROL} for {entry}"] = _random_anchors(fitted, entry, blocks[RAW], seed)
+        kept = _sizes(fitted, entry)
+        blocks[entry] = both[0][entry][:, kept], both[1][entry][:, kept]
+        if name := _control(fitted.settings, entry):
+            control = fitted.tricks[entry].control_of(raw[0], seed)
+            blocks[name] = control.transform(raw[0]), control.transform(raw[1])
     return blocks
+
+
+def blocks_of_entities(
+    fitted: FittedRecipe, written: Written, train: NDArray[np.int64], test: NDArray[np.int64]
+) -> Blocks:
+    """Compute the blocks that read what entities wrote before, among all texts there are.
+
+    An entity's texts lie in one fold, so that none is told of what was learned from.
+    """
+    of_entities = fitted.settings.entity_entries
+    wanted = [name for name in single_entries(fitted.settings) if name in of_entities]
+    needed = [fitted.tricks[name] for name in fitted.settings.needed(wanted)]
+    if any(trick.needs_occasions and not trick.needs_entity for trick in needed):
+        raise EmbfeastError(
+            "an entry reads both labels of other texts and what an entity wrote before, which "
+            "cannot be evaluated together",
+            "compare two entries, one of each",
+        )
+    made = fitted.matrices(
+        written.texts, wanted, times=written.times, entities=dict(written.entities)
+    )
+    rows = written.rows[train], written.rows[test]
+    blocks = {entry: made[entry][:, _sizes(fitted, entry)] for entry in wanted}
+    return {entry: (block[rows[0]], block[rows[1]]) for entry, block in blocks.items()}
+
+
+def _sizes(fitted: FittedRecipe, entry: str) -> list[int]:
+    """Return the places of an entry's numbers that are no names of something."""
+    trick = fitted.tricks[entry]
+    names = fitted.output_names(entry)
+    return [i for i, name in enumerate(names) if name not in trick.whole_numbers]
 
 
 def joined(blocks: Sequence[tuple[Matrix, Matrix]], scale: Scale) -> tuple[Matrix, Matrix]:
     """Return (train, test) blocks side by side, scaled by what the training rows say."""
     train = [block[0] for block in blocks]
-    join = BlockJoin(scale).fit(train, [""] * sum(block.shape[1] for block in train))
+    join = BlockJoin(scale).fit(train)
     return join.transform(train), join.transform([block[1] for block in blocks])
 
 
-def _random_anchors(
-    fitted: FittedRecipe, entry: str, raw: tuple[Matrix, Matrix], seed: int
-) -> tuple[Matrix, Matrix]:
-    """Return similarities to random directions, as many as the entry has anchors."""
-    count = len(fitted.tricks[entry].names_)
-    drawn = np.random.default_rng(seed).normal(size=(count, raw[0].shape[1]))
-    control = AnchorSimilarity(drawn).fit(raw[0])
-    return control.transform(raw[0]), control.transform(raw[1])
+def _control(settings: RecipeSettings, entry: str) -> str:
+    """Return the name of the block that an entry is compared with; empty without one."""
+    control = settings.tricks[entry].kind.control
+    return f"{control} for {entry}" if control else ""

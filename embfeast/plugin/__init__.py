@@ -1,15 +1,16 @@
 """The Feast side: text source, offline store, compute engine, provider, view factories."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from embfeast.lazy import attributes
 
 if TYPE_CHECKING:
-    from embfeast.plugin.compute_engine import EmbeddingComputeEngine, EmbeddingComputeEngineConfig
-    from embfeast.plugin.duplicates import duplicate_candidates
+    from embfeast.plugin.engine.compute_engine import EmbeddingComputeEngine
     from embfeast.plugin.offline_store import DuckDBOfflineStore, DuckDBOfflineStoreConfig
-    from embfeast.plugin.provider import EmbeddingProvider
+    from embfeast.plugin.online.text_search import TextQueries
+    from embfeast.plugin.provider import EmbeddingProvider, TextFeatureProvider
     from embfeast.plugin.registry_store import AtomicFileRegistryStore
-    from embfeast.plugin.similar import similar_texts
+    from embfeast.plugin.settings import EmbeddingComputeEngineConfig
     from embfeast.plugin.source import DuckDBSource
     from embfeast.plugin.views import feature_views, live_view, pair_view
 
@@ -20,14 +21,14 @@ _LAZY = {
     "DuckDBOfflineStore": "offline_store",
     "DuckDBOfflineStoreConfig": "offline_store",
     "DuckDBSource": "source",
-    "EmbeddingComputeEngine": "compute_engine",
-    "EmbeddingComputeEngineConfig": "compute_engine",
+    "EmbeddingComputeEngine": "engine.compute_engine",
+    "EmbeddingComputeEngineConfig": "settings",
     "EmbeddingProvider": "provider",
-    "duplicate_candidates": "duplicates",
+    "TextFeatureProvider": "provider",
+    "TextQueries": "online.text_search",
     "feature_views": "views",
     "live_view": "views",
     "pair_view": "views",
-    "similar_texts": "similar",
 }
 __all__ = [
     "AtomicFileRegistryStore",
@@ -37,15 +38,11 @@ __all__ = [
     "EmbeddingComputeEngine",
     "EmbeddingComputeEngineConfig",
     "EmbeddingProvider",
-    "duplicate_candidates",
+    "TextFeatureProvider",
+    "TextQueries",
     "feature_views",
     "live_view",
     "pair_view",
-    "similar_texts",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(f"embfeast.plugin.{_LAZY[name]}"), name)
-    raise AttributeError(f"module 'embfeast.plugin' has no attribute {name!r}")
+__getattr__ = attributes(__name__, _LAZY)

@@ -5,9 +5,7 @@ of its names. Engine and provider need nothing else, so they also work on views 
 back from the registry.
 """
 
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 from feast import BatchFeatureView, FeatureView, FileSource
@@ -15,7 +13,11 @@ from feast.repo_config import RepoConfig
 from feast.types import from_feast_to_pyarrow_type
 
 from embfeast.errors import EmbfeastError
+from embfeast.plugin import feast_compat  # noqa: F401 - silences Feast before a view is made
 from embfeast.plugin.source import DuckDBSource
+from embfeast.tables.columns import CREATED_TIME, EVENT_TIME, MOMENT, TEXT_DIGEST
+from embfeast.tables.place import Place
+from embfeast.tables.table import Table, ensure_table
 
 DIGEST_TAG = "embfeast.digest"
 ENTRY_TAG = "embfeast.entry"
@@ -25,20 +27,6 @@ AS_OF_TAG = "embfeast.as_of"
 # "false" on a view whose recipe entry is kept for training alone. Feast itself leaves out of a
 # materialization what is not online, so the view stays online and the engine skips that half.
 ONLINE_TAG = "embfeast.online"
-
-EVENT_TIME = "event_timestamp"
-CREATED_TIME = "created_timestamp"
-MOMENT = pa.timestamp("us", tz="UTC")
-
-# Feast says at every load that these kinds of view are young and, where the client of Milvus is
-# installed, something of its own settings. embfeast is built on them and pinned to a version of
-# Feast; its users can do nothing about it.
-for message in (
-    "Batch feature views are experimental",
-    "On demand feature view is an experimental",
-    'Field name "vector_enabled" in "MilvusOnlineStoreConfig" shadows',
-):
-    warnings.filterwarnings("ignore", message=message)
 
 
 @dataclass(frozen=True)
@@ -58,8 +46,8 @@ class FeatureTable:
         The key columns in the text source and in this table.
     schema : pyarrow.Schema
         Keys, event and created time, features, digest.
-    path : str
-        Folder of the table's parts as the view names it, relative to the feature repository.
+    place : Place
+        Where the table lies.
     source : DuckDBSource
         Where the texts lie.
     """
@@ -71,7 +59,7 @@ class FeatureTable:
     source_keys: tuple[str, ...]
     keys: tuple[str, ...]
     schema: pa.Schema
-    path: str
+    place: Place
     source: DuckDBSource
 
     @property
@@ -84,9 +72,44 @@ class FeatureTable:
         """The columns that together name a row: keys, event and created time."""
         return [*self.keys, EVENT_TIME, CREATED_TIME]
 
-    def folder(self, config: RepoConfig) -> Path:
-        """Return the folder of the table's parts."""
-        return Path(FileSource.get_uri_for_file_path(config.repo_path, self.path))
+    @property
+    def stored_schema(self) -> pa.Schema:
+        """The columns as they are stored: the view's, and the digest of each row's text."""
+        return self.schema.append(pa.field(TEXT_DIGEST, pa.binary()))
+
+    @property
+    def described_schema(self) -> pa.Schema:
+        """The columns as they are stored, each with a comment for those who read the table."""
+        said = {
+            EVENT_TIME: "When the text became true, UTC, microseconds",
+            CREATED_TIME: "When the text was known, UTC, microseconds",
+            self.digest_column: "Digest (SHA-256) of the recipe that computed the row",
+            TEXT_DIGEST: "SHA-256 of the text; null where it is missing or not known",
+        }
+        keys = zip(self.keys, self.source_keys, strict=True)
+        said |= {key: f"Key, column {own!r} of the texts" for key, own in keys}
+        feature = f"Feature of recipe entry {self.entry!r}, no unit; null where the text is missing"
+        return pa.schema(
+            [f.with_metadata({"comment": said.get(f.name, feature)}) for f in self.stored_schema]
+        )
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What the stored table says of itself."""
+        return {
+            "name": self.view,
+            "description": f"Features {self.entry!r} of recipe {self.digest}, computed by embfeast "
+            f"of the texts of {self.source.name}; a row a key, event and created time",
+        }
+
+    def ensure(self) -> tuple[Table, bool]:
+        """Open the table, made without rows where there is none; tell whether it was made now."""
+        return ensure_table(self.place, self.described_schema, self.about)
+
+
+def place_of(config: RepoConfig, path: str) -> Place:
+    """Return a path of a view, which is relative to the feature repository, or a URI."""
+    return Place(FileSource.get_uri_for_file_path(config.repo_path, path))
 
 
 def is_ours(view: object) -> bool:
@@ -99,19 +122,13 @@ def is_served(view: FeatureView) -> bool:
     return bool(view.online) and view.tags.get(ONLINE_TAG) != "false"
 
 
-def feature_table(view: FeatureView) -> FeatureTable:
-    """Read a view's tags, schema and sources.
-
-    Raises
-    ------
-    EmbfeastError
-        The view was not made by `feature_views`, or was changed afterwards.
-    """
+def feature_table(view: FeatureView, config: RepoConfig) -> FeatureTable:
+    """Read a view's tags, schema and sources."""
     source = view.source_views[0].batch_source if view.source_views else None
     if not isinstance(source, DuckDBSource) or not isinstance(view.batch_source, FileSource):
         raise EmbfeastError(
-            f"view {view.name!r} has the tag {DIGEST_TAG} but no text source and feature table; "
-            "make it with embfeast.plugin.feature_views"
+            f"view {view.name!r} has the tag {DIGEST_TAG} but no text source and feature table",
+            "make it with embfeast.plugin.feature_views",
         )
     prefix = view.tags.get(PREFIX_TAG, "")
     keys = tuple(field.name for field in view.entity_columns)
@@ -123,7 +140,7 @@ def feature_table(view: FeatureView) -> FeatureTable:
         source_keys=tuple(key.removeprefix(prefix) for key in keys),
         keys=keys,
         schema=_schema(view),
-        path=view.batch_source.path,
+        place=place_of(config, view.batch_source.path),
         source=source,
     )
 

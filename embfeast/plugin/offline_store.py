@@ -1,145 +1,86 @@
-"""The offline store: training sets from DuckDB tables and Parquet parts, by DuckDB."""
+"""The offline store: training sets from DuckDB tables, feature tables and Parquet, by DuckDB."""
 
-import glob
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import duckdb
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from feast import FeatureView, FileSource, OnDemandFeatureView
 from feast.data_source import DataSource
-from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.feature_logging import LoggingConfig, LoggingSource
 from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
-from feast.infra.offline_stores.file_source import FileLoggingDestination, SavedDatasetFileStorage
-from feast.infra.offline_stores.offline_store import (
-    OfflineStore,
-    RetrievalJob,
-    RetrievalMetadata,
-)
-from feast.infra.offline_stores.offline_utils import infer_event_timestamp_from_entity_df
+from feast.infra.offline_stores.file_source import FileLoggingDestination
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
-from feast.saved_dataset import SavedDatasetStorage
-from feast.utils import (
-    _get_requested_feature_views_to_features_dict,
-    compute_non_entity_date_range,
+from feast.utils import compute_non_entity_date_range
+
+from embfeast.errors import EmbfeastError, first_line
+from embfeast.moments import MOMENT as MOMENT_TYPE
+from embfeast.moments import exact_moments
+from embfeast.plugin.entity_query import EntityFrame, output_names, rows_of
+from embfeast.plugin.feast_compat import requested_features
+from embfeast.plugin.feature_table import AS_OF_TAG, DIGEST_TAG, RECIPE_TAG, place_of
+from embfeast.plugin.monitoring.store import MonitoredStore
+from embfeast.plugin.retrieval import STEP, DuckDBRetrievalJob, TableVersions, check_room
+from embfeast.plugin.source_scan import (
+    is_delta,
+    opened_tables,
+    relation_of,
+    run_query,
+    scan_of,
+    table_time,
 )
+from embfeast.tables.append import Appender
+from embfeast.tables.as_of_join import (
+    MOMENT,
+    FeatureRelation,
+    Spine,
+    bytes_a_row,
+    join_as_of,
+    stream_as_of,
+)
+from embfeast.tables.columns import TEXT_DIGEST
+from embfeast.tables.files import parquet_folder, rows_not_in, write_to_folder
+from embfeast.tables.keys import exact_keys
+from embfeast.tables.place import READ_ERRORS
+from embfeast.tables.present_rows import PresentRows
+from embfeast.tables.table import Table
+from embfeast.texts import database
+from embfeast.texts.database import literal, quote
 
-from embfeast.errors import EmbfeastError
-from embfeast.plugin import database, parts
-from embfeast.plugin.database import literal, quote
-from embfeast.plugin.feature_table import AS_OF_TAG, DIGEST_TAG, RECIPE_TAG
-from embfeast.plugin.point_in_time import MOMENT, FeatureRelation, join_as_of
-from embfeast.plugin.source import DuckDBSource
-
-EVENT = "event_timestamp"
 _said_hindsight: set[str] = set()
 
 
 class DuckDBOfflineStoreConfig(FeastConfigBaseModel):
-    """The `offline_store` section of feature_store.yaml."""
+    """The `offline_store` section of feature_store.yaml.
+
+    Attributes
+    ----------
+    table_time : datetime or None
+        Read feature tables as they were at that time: a training set is made again as it was,
+        whatever was corrected since. None for as they are. Older versions are there for as long as
+        ``kept_hours`` of the ``batch_engine`` says.
+    export_location : str or None
+        Where `to_remote_storage` writes: a folder, or ``s3://bucket/folder``, ``gs://…``, ``az://…``.
+    """
 
     type: Literal[
         "embfeast.plugin.DuckDBOfflineStore",
         "embfeast.plugin.offline_store.DuckDBOfflineStore",
     ] = "embfeast.plugin.DuckDBOfflineStore"
+    table_time: datetime | None = None
+    export_location: str | None = None
 
 
-class DuckDBRetrievalJob(RetrievalJob):
-    """A query that runs when its result is asked for.
-
-    Parameters
-    ----------
-    evaluate : callable
-        Returns the result as an Arrow table, without on-demand features.
-    repo : Path or None
-        The feature repository, to which a saved dataset's path is relative.
-    full_feature_names : bool
-    on_demand_feature_views : sequence of OnDemandFeatureView
-    metadata : RetrievalMetadata, optional
-    """
-
-    def __init__(
-        self,
-        evaluate: Callable[[], pa.Table],
-        repo: Path | None,
-        full_feature_names: bool = False,
-        on_demand_feature_views: Sequence[OnDemandFeatureView] = (),
-        metadata: RetrievalMetadata | None = None,
-    ) -> None:
-        self._evaluate = evaluate
-        self._repo = repo
-        self._full_feature_names = full_feature_names
-        self._on_demand_feature_views = list(on_demand_feature_views)
-        self._metadata = metadata
-
-    @property
-    def full_feature_names(self) -> bool:
-        """Whether features are named ``view__feature``."""
-        return self._full_feature_names
-
-    @property
-    def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
-        """Views whose features Feast adds to the result."""
-        return self._on_demand_feature_views
-
-    @property
-    def metadata(self) -> RetrievalMetadata | None:
-        """What was asked, for saved datasets."""
-        return self._metadata
-
-    def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
-        return self._evaluate()
-
-    def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
-        return self._evaluate().to_pandas()
-
-    def persist(
-        self,
-        storage: SavedDatasetStorage,
-        allow_overwrite: bool = False,
-        timeout: int | None = None,
-    ) -> None:
-        """Write the result as a Parquet file, or as a part of a folder.
-
-        Raises
-        ------
-        SavedDatasetLocationAlreadyExists
-            The place is taken and may not be overwritten.
-        EmbfeastError
-            The storage is no Parquet file or folder on this machine.
-        """
-        if not isinstance(storage, SavedDatasetFileStorage):
-            raise EmbfeastError(
-                f"a saved dataset goes into SavedDatasetFileStorage(path), not "
-                f"{type(storage).__name__}"
-            )
-        path = Path(FileSource.get_uri_for_file_path(self._repo, storage.file_options.uri))
-        if path.exists() and not allow_overwrite:
-            raise SavedDatasetLocationAlreadyExists(location=str(path))
-        table = self.to_arrow()
-        if path.suffix == ".parquet":
-            parts.write_part(path.parent, table, path.name)
-            return
-        stale = parts.parts(path)
-        written = parts.write_part(path, table)
-        for part in stale:
-            if part != written:
-                part.unlink()
-
-
-class DuckDBOfflineStore(OfflineStore):
+class DuckDBOfflineStore(MonitoredStore):
     """Feast's offline store on DuckDB.
 
-    Reads `DuckDBSource` and Parquet `FileSource` (a file, a folder of parts, or a pattern), joins
-    point-in-time natively, and writes Parquet parts that appear whole or not at all.
+    Reads `DuckDBSource` and `FileSource` (a Delta table, or Parquet: a file, a folder of files, or
+    a pattern), joins point-in-time natively, and appends rows whole or not at all.
     """
 
     supports_filter_by_created_timestamp = True
@@ -149,7 +90,7 @@ class DuckDBOfflineStore(OfflineStore):
         config: RepoConfig,
         feature_views: list[FeatureView],
         feature_refs: list[str],
-        entity_df: pd.DataFrame | str | None,
+        entity_df: EntityFrame | None,
         registry: BaseRegistry,
         project: str,
         full_feature_names: bool = False,
@@ -160,50 +101,73 @@ class DuckDBOfflineStore(OfflineStore):
 
         Parameters
         ----------
-        entity_df : DataFrame, str or None
-            Rows; a SELECT over the tables of the views' text databases; or None for every row
-            of the views between ``start_date`` and ``end_date``.
+        entity_df : DataFrame, Arrow table, DuckDB relation, Path, str or None
+            Rows; a Parquet file or a folder of them; a SELECT over the tables of the views' text
+            databases; or None for every row of the views between ``start_date`` and ``end_date``.
         filter_by_created_timestamp : bool, default False
             Leave out what was not known yet at a row's time.
+        table_time : datetime, optional
+            As in `DuckDBOfflineStoreConfig`, for this request alone.
 
         Others are as in Feast.
         """
         on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
-        by_view, _ = _get_requested_feature_views_to_features_dict(
-            feature_refs, feature_views, on_demand
-        )
+        by_view = requested_features(feature_refs, feature_views, on_demand)
         period = None
         if entity_df is None:
             period = compute_non_entity_date_range(
                 feature_views, start_date=kwargs.get("start_date"), end_date=kwargs.get("end_date")
             )
-        entities, event = _entities(config, feature_views, entity_df, period)
-        _warn_of_hindsight(feature_views, entities[event])
+        at = kwargs.get("table_time") or table_time(config)
+        tables = opened_tables(config, feature_views, at)
+        outputs = output_names(by_view, on_demand, full_feature_names)
+        entities = rows_of(config, feature_views, entity_df, period, tables, outputs)
+        _warn_of_hindsight(feature_views, entities.times)
 
-        def evaluate() -> pa.Table:
+        @contextmanager
+        def joined() -> Iterator[tuple[Any, Spine, list[FeatureRelation]]]:
             connection = database.connect_memory()
             try:
                 relations = [
-                    _relation(connection, config, view, features, full_feature_names)
+                    relation_of(connection, config, view, features, tables, full_feature_names)
                     for view, features in by_view.items()
                 ]
-                return join_as_of(
-                    connection, entities, event, relations, only_known=filter_by_created_timestamp
-                )
-            except (duckdb.Error, OSError, pa.ArrowException) as error:
-                raise _why_not(config, by_view, error) from error
+                yield connection, entities.spine, relations
+            except READ_ERRORS as error:
+                raise _why_not(tables.values(), error) from error
             finally:
                 connection.close()
 
-        times = pc.min_max(entities[event]).as_py()
-        metadata = RetrievalMetadata(
+        def evaluate() -> pa.Table:
+            with joined() as (connection, spine, relations):
+                check_room(len(spine) * bytes_a_row(relations))
+                return join_as_of(
+                    connection, spine, relations, only_known=filter_by_created_timestamp
+                )
+
+        def stream(folder: Path | None) -> Iterator[pa.Table]:
+            with joined() as found:
+                yield from stream_as_of(
+                    *found, only_known=filter_by_created_timestamp, step=STEP, folder=folder
+                )
+
+        times = pc.min_max(entities.times).as_py()
+        metadata = TableVersions(
+            {name: table.version for name, table in tables.items()},
             features=feature_refs,
-            keys=[name for name in entities.column_names if name != event],
+            keys=[name for name in entities.names if name != entities.event],
             min_event_timestamp=times["min"],
             max_event_timestamp=times["max"],
         )
         return DuckDBRetrievalJob(
-            evaluate, config.repo_path, full_feature_names, on_demand, metadata
+            evaluate,
+            config.repo_path,
+            full_feature_names,
+            on_demand,
+            metadata,
+            entities,
+            stream=stream,
+            exported_to=getattr(config.offline_store, "export_location", None),
         )
 
     @staticmethod
@@ -254,6 +218,17 @@ class DuckDBOfflineStore(OfflineStore):
             latest=False,
         )
 
+    def get_table_column_names_and_types_from_data_source(
+        self, config: RepoConfig, data_source: DataSource
+    ) -> Iterable[tuple[str, str]]:
+        """Return a source's columns; Feast looks for a Delta table in the working directory."""
+        if isinstance(data_source, FileSource) and is_delta(data_source):
+            table = Table.open(place_of(config, data_source.path))
+            return [(name, str(table.schema.field(name).type)) for name in table.columns]
+        columns: Iterable[tuple[str, str]]
+        columns = super().get_table_column_names_and_types_from_data_source(config, data_source)
+        return columns
+
     @staticmethod
     def offline_write_batch(
         config: RepoConfig,
@@ -261,12 +236,12 @@ class DuckDBOfflineStore(OfflineStore):
         table: pa.Table,
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Append rows to a view's feature table as one part; rows that are there stay single.
+        """Append rows to a view's table, those that it has not got.
 
         Raises
         ------
         EmbfeastError
-            The source is no folder of Parquet parts, or the columns are not its own.
+            The source is no Delta table or folder of Parquet files, or the columns are not its own.
         """
         source = feature_view.batch_source
         if not isinstance(source, FileSource):
@@ -274,28 +249,29 @@ class DuckDBOfflineStore(OfflineStore):
                 f"view {feature_view.name!r}: source {source.name!r} is read-only; write the "
                 "texts into the database and materialize"
             )
-        folder = Path(FileSource.get_uri_for_file_path(config.repo_path, source.path))
-        stored = parts.table_schema(folder)
-        if stored is None:
-            raise EmbfeastError(
-                f"view {feature_view.name!r}: {folder} is no folder of Parquet parts; rows can "
-                "only be appended to one"
-            )
-        if sorted(table.column_names) != sorted(stored.names):
-            raise EmbfeastError(
-                f"view {feature_view.name!r}: the rows have the columns "
-                f"{', '.join(table.column_names)}; its feature table has {', '.join(stored.names)}"
-            )
-        try:
-            table = table.select(stored.names).cast(stored)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise EmbfeastError(f"view {feature_view.name!r}: {error}") from error
         keys = [column.name for column in feature_view.entity_columns]
         times = [source.timestamp_field, source.created_timestamp_column]
         identity = [*keys, *(time for time in times if time)]
-        lacking = parts.lacking_rows(folder, table.select(identity), source.timestamp_field)
-        if lacking.any():
-            parts.write_part(folder, table.filter(pa.array(lacking)))
+        # Of a frame whose index is not 0, 1, 2 Feast passes the index on.
+        table = table.select([n for n in table.column_names if not n.startswith("__index_level_")])
+        _check_widths(feature_view, table)
+        if is_delta(source):
+            stored = Table.open(place_of(config, source.path))
+            table = _exact_identity(feature_view, table, keys, stored.schema)
+            rows = _as_stored(feature_view.name, table, stored.columns, stored.schema)
+            _append(stored, rows, identity, source.timestamp_field)
+        else:
+            folder = Path(FileSource.get_uri_for_file_path(config.repo_path, source.path))
+            files = parquet_folder(folder)
+            if not files:
+                raise EmbfeastError(
+                    f"view {feature_view.name!r}: {folder} is no folder of Parquet files; rows can "
+                    "only be appended to one"
+                )
+            schema = pa.parquet.read_schema(files[0]).remove_metadata()
+            rows = _as_stored(feature_view.name, table, schema.names, schema)
+            if (rows := rows_not_in(files, rows, identity)).num_rows:
+                write_to_folder(folder, rows)
         if progress:
             progress(table.num_rows)
 
@@ -307,7 +283,7 @@ class DuckDBOfflineStore(OfflineStore):
         logging_config: LoggingConfig,
         registry: BaseRegistry,
     ) -> None:
-        """Append logged features as one part of the destination's folder."""
+        """Append logged features as one file of the destination's folder."""
         destination = logging_config.destination
         if not isinstance(destination, FileLoggingDestination):
             raise EmbfeastError(
@@ -316,23 +292,91 @@ class DuckDBOfflineStore(OfflineStore):
             )
         if isinstance(data, Path):
             data = pa.parquet.read_table(data)
-        parts.write_part(
+        write_to_folder(
             Path(FileSource.get_uri_for_file_path(config.repo_path, destination.path)), data
         )
 
 
-def _why_not(config: RepoConfig, views: Iterable[FeatureView], error: Exception) -> EmbfeastError:
-    """Name the damaged part, where there is one."""
-    for view in views:
-        source = view.batch_source
-        if isinstance(source, FileSource):
-            folder = Path(FileSource.get_uri_for_file_path(config.repo_path, source.path))
-            if any(not parts.is_readable(part) for part in parts.parts(folder)):
-                return parts.why_not(folder, error)
-    return EmbfeastError(f"offline store: {str(error).splitlines()[0]}")
+def _why_not(tables: Iterable[Table], error: Exception) -> EmbfeastError:
+    """Name the damaged file, where there is one."""
+    for table in tables:
+        if table.damaged():
+            return table.why_not(error)
+    return EmbfeastError(f"offline store: {first_line(error)}")
 
 
-def _warn_of_hindsight(views: Sequence[FeatureView], times: pa.ChunkedArray) -> None:
+def _check_widths(view: FeatureView, rows: pa.Table) -> None:
+    """Refuse vectors that are not as wide as the view's feature."""
+    for field in view.features:
+        if "width" not in field.tags or field.name not in rows.column_names:
+            continue
+        column = rows[field.name]
+        kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+        if not any(fits(column.type) for fits in kinds):
+            continue  # refused by its type, or all null
+        widths = pc.list_value_length(column).to_pylist()
+        want = int(field.tags["width"])
+        for row, width in enumerate(widths):
+            if width not in (None, want):
+                raise EmbfeastError(
+                    f"view {view.name!r}: row {row}: {field.name!r} has {width} numbers; the "
+                    f"feature has {want}"
+                )
+        finite = pc.is_finite(pc.list_flatten(column).cast(pa.float64())).fill_null(False)
+        if not pc.all(finite, min_count=0).as_py():  # pandas' NaN is Arrow's null
+            raise EmbfeastError(f"view {view.name!r}: {field.name!r} has NaN or infinite numbers")
+
+
+def _exact_identity(
+    view: FeatureView, rows: pa.Table, keys: Sequence[str], schema: pa.Schema
+) -> pa.Table:
+    """Return rows with keys and times of a table's own types: equal exactly, or refused."""
+    for number, name in enumerate(rows.column_names):
+        where = f"view {view.name!r}: column {name!r}"
+        try:
+            if name in keys:
+                column = exact_keys(rows[name], schema.field(name).type)
+            elif name in schema.names and schema.field(name).type == MOMENT_TYPE:
+                column = exact_moments(rows[name])
+            else:
+                continue
+        except EmbfeastError as error:
+            raise EmbfeastError(f"{where}: {error}") from error
+        if column.null_count and name in (*keys, view.batch_source.timestamp_field):
+            row = column.is_null().index(True).as_py()
+            kind = "key" if name in keys else "time"
+            raise EmbfeastError(f"{where}: row {row}: {rows[name][row].as_py()!r} is no {kind}")
+        rows = rows.set_column(number, name, column)
+    return rows
+
+
+def _as_stored(view: str, rows: pa.Table, columns: list[str], schema: pa.Schema) -> pa.Table:
+    """Return rows with the columns of a table; those of Delta know no nanoseconds."""
+    if sorted(rows.column_names) != sorted(columns):
+        raise EmbfeastError(
+            f"view {view!r}: the rows have the columns {', '.join(rows.column_names)}; its table "
+            f"has {', '.join(columns)}"
+        )
+    for field in schema:
+        if field.name not in columns:  # the digest of a text, which these rows do not know
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+    try:
+        return rows.select(schema.names).cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise EmbfeastError(f"view {view!r}: {error}") from error
+
+
+def _append(stored: Table, rows: pa.Table, identity: list[str], event: str) -> None:
+    if rows.num_rows > rows.group_by(identity).aggregate([]).num_rows:
+        raise EmbfeastError(f"{stored.place}: two rows have the same {', '.join(identity)}")
+    appender = Appender(stored, identity, event)
+    present = PresentRows(stored, identity, event=event)
+    lacking = present.lacking(rows.select(identity))
+    present.close()
+    appender.append(rows.filter(pa.array(lacking)))
+
+
+def _warn_of_hindsight(views: Sequence[FeatureView], times: pa.Array | pa.ChunkedArray) -> None:
     """Say once a recipe that it was fitted on texts later than the oldest entity row."""
     earliest = pc.min(times).as_py()
     for view in views:
@@ -364,11 +408,14 @@ def _pull(
     def evaluate() -> pa.Table:
         connection = database.connect_memory()
         try:
-            scan = _scan(connection, config, source, "pulled")
+            scan = scan_of(connection, config, source, "pulled")
+            hidden = ["filename", "file_row_number"]
+            if isinstance(source, FileSource) and is_delta(source):
+                hidden.append(TEXT_DIGEST)
             times = [column for column in (event, created) if column]
             wanted = [*keys, *features, *times] if features else ["*"]
             names = [
-                quote(c) if c != "*" else "* EXCLUDE (filename, file_row_number)"
+                quote(c) if c != "*" else f"COLUMNS(lambda c: c NOT IN {tuple(hidden)})"
                 for c in dict.fromkeys(wanted)
             ]
             if not keys:
@@ -390,173 +437,10 @@ def _pull(
                 )
                 by = f"PARTITION BY {', '.join(map(quote, keys))} " if keys else ""
                 newest = f"QUALIFY row_number() OVER ({by}ORDER BY {order}) = 1"
-            sql = (
-                f"SELECT {', '.join(names)} FROM {scan} "  # noqa: S608
-                f"WHERE {' AND '.join(where)} {newest}"
-            )
-            return _run(connection, sql, values).to_arrow_table().combine_chunks()
+            sql = f"SELECT {', '.join(names)} FROM {scan} WHERE {' AND '.join(where)} {newest}"
+            rows: pa.Table = run_query(connection, sql, values).to_arrow_table()
+            return rows.combine_chunks()
         finally:
             connection.close()
 
     return DuckDBRetrievalJob(evaluate, config.repo_path)
-
-
-def _relation(
-    connection: duckdb.DuckDBPyConnection,
-    config: RepoConfig,
-    view: FeatureView,
-    features: list[str],
-    full_names: bool,
-) -> FeatureRelation:
-    source = view.batch_source
-    shown = view.projection.name_to_use()
-    own = {mapped: column for column, mapped in (source.field_mapping or {}).items()}
-    renamed = view.projection.join_key_map
-    files = _files(config, source) if isinstance(source, FileSource) else []
-    if files:
-        scan = parts.scan_files_sql(files, row_ids=True)
-    else:
-        scan = _scan(connection, config, source, f"view_{view.name}")
-    return FeatureRelation(
-        view=view.name,
-        scan=scan,
-        files=tuple(files),
-        keys=tuple(
-            (renamed.get(column.name, column.name), own.get(column.name, column.name))
-            for column in view.entity_columns
-            if column.name != DUMMY_ENTITY_ID
-        ),
-        event=own.get(source.timestamp_field, source.timestamp_field),
-        created=own.get(source.created_timestamp_column, source.created_timestamp_column) or None,
-        features=tuple(
-            (own.get(name, name), f"{shown}__{name}" if full_names else name)
-            for name in dict.fromkeys(features)
-        ),
-        ttl=view.ttl or None,
-    )
-
-
-def _scan(
-    connection: duckdb.DuckDBPyConnection, config: RepoConfig, source: DataSource, name: str
-) -> str:
-    """Return what stands after FROM, with row positions."""
-    if isinstance(source, DuckDBSource):
-        # Copied out, so that a query's own table names cannot meet those of another source.
-        with database.open_text_database(source.path(config.repo_path)) as texts:
-            rows = _run(texts, f"SELECT * FROM {source.get_table_query_string()}").to_arrow_table()  # noqa: S608
-        rows = rows.append_column("filename", pa.array([""] * rows.num_rows))
-        rows = rows.append_column("file_row_number", pa.array(np.arange(rows.num_rows)))
-        connection.register(name, rows)
-        return quote(name)
-    if isinstance(source, FileSource):
-        return parts.scan_files_sql(_files(config, source), row_ids=True)
-    raise EmbfeastError(
-        f"source {source.name!r} is a {type(source).__name__}; this offline store reads "
-        "DuckDBSource and Parquet FileSource"
-    )
-
-
-def _files(config: RepoConfig, source: FileSource) -> list[str]:
-    """Return the Parquet files of a source, in the order of their names."""
-    uri = FileSource.get_uri_for_file_path(config.repo_path, source.path)
-    if "://" in uri:
-        raise EmbfeastError(f"source {source.name!r}: {uri} is not on this machine's file system")
-    path = Path(uri)
-    if path.is_dir():
-        return parts.files(path)
-    found = [uri] if path.is_file() else sorted(glob.glob(uri, recursive=True))  # noqa: PTH207
-    if not found:
-        raise EmbfeastError(f"source {source.name!r}: there is no file {uri}")
-    return found
-
-
-def _entities(
-    config: RepoConfig,
-    views: list[FeatureView],
-    entity_df: pd.DataFrame | str | None,
-    period: tuple[datetime, datetime] | None,
-) -> tuple[pa.Table, str]:
-    """Return the entity rows, with times in UTC, and the name of their time column."""
-    if period is not None:
-        return _all_rows(config, views, *period), EVENT
-    rows = _entity_query(config, views, entity_df) if isinstance(entity_df, str) else entity_df
-    if not isinstance(rows, pd.DataFrame):
-        raise EmbfeastError(
-            f"entity_df is a {type(rows).__name__}; give a pandas DataFrame or a SELECT"
-        )
-    event = infer_event_timestamp_from_entity_df(dict(rows.dtypes))
-    rows = rows.reset_index(drop=True)
-    try:
-        times = pd.to_datetime(rows[event], utc=True).astype("datetime64[us, UTC]")
-    except (ValueError, TypeError) as error:
-        raise EmbfeastError(f"entity_df: column {event!r} holds no times: {error}") from error
-    if times.isna().any():
-        raise EmbfeastError(
-            f"entity_df: {int(times.isna().sum())} rows have no {event!r}; drop them, or give "
-            "them a time"
-        )
-    return pa.Table.from_pandas(rows.assign(**{event: times}), preserve_index=False), event
-
-
-def _all_rows(
-    config: RepoConfig, views: list[FeatureView], start: datetime, end: datetime
-) -> pa.Table:
-    """Return every key and time at which one of the views has a row in the period."""
-    connection = database.connect_memory()
-    try:
-        keys = list(dict.fromkeys(key for view in views for key in _join_keys(view)))
-        selects = []
-        for view in views:
-            own = _relation(connection, config, view, [], full_names=False)
-            by_entity = dict(own.keys)
-            columns = [
-                f"{quote(by_entity[key])} AS {quote(key)}"
-                if key in by_entity
-                else f"NULL AS {quote(key)}"
-                for key in keys
-            ]
-            event = f"CAST({quote(own.event)} AS {MOMENT}) AS {EVENT}"
-            selects.append(f"SELECT {', '.join([*columns, event])} FROM {own.scan}")  # noqa: S608
-        order = ", ".join([EVENT, *map(quote, keys)])
-        sql = (
-            f"SELECT * FROM ({' UNION '.join(selects)}) "  # noqa: S608
-            f"WHERE {EVENT} BETWEEN $start AND $end ORDER BY {order}"
-        )
-        return _run(connection, sql, {"start": start, "end": end}).to_arrow_table()
-    finally:
-        connection.close()
-
-
-def _join_keys(view: FeatureView) -> list[str]:
-    renamed = view.projection.join_key_map
-    names = [column.name for column in view.entity_columns if column.name != DUMMY_ENTITY_ID]
-    return [renamed.get(name, name) for name in names]
-
-
-def _entity_query(config: RepoConfig, views: list[FeatureView], sql: str) -> pd.DataFrame:
-    """Run a SELECT over the text databases of the views, which are attached read-only."""
-    sources = [view.batch_source for view in views]
-    sources += [up.batch_source for view in views for up in view.source_views or []]
-    paths = {s.path(config.repo_path) for s in sources if isinstance(s, DuckDBSource)}
-    if len(paths) != 1:
-        raise EmbfeastError(
-            f"entity_df is SQL, which needs views over one text database; these have {len(paths)}"
-        )
-    try:
-        statements = duckdb.extract_statements(sql)
-    except duckdb.Error as error:
-        raise EmbfeastError(f"entity_df: {str(error).splitlines()[0]}") from error
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise EmbfeastError("entity_df: give one SELECT")
-    with database.open_text_database(paths.pop()) as connection:
-        database.keep_inside(connection)
-        return _run(connection, sql).df()
-
-
-def _run(
-    connection: duckdb.DuckDBPyConnection, sql: str, values: dict[str, Any] | None = None
-) -> Any:
-    try:
-        return connection.sql(sql, params=values or {})
-    except duckdb.Error as error:
-        raise EmbfeastError(f"offline store: {str(error).splitlines()[0]}") from error

@@ -1,7 +1,7 @@
 """The provider: makes a refit seen, applied and served."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,32 +11,38 @@ import pyarrow as pa
 from feast import FeatureStore, FeatureView, PushSource
 from feast.data_source import DataSource
 from feast.infra.compute_engines.base import ComputeEngine
+from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.passthrough_provider import PassthroughProvider
 from feast.online_response import OnlineResponse
 from feast.repo_config import RepoConfig
 
 from embfeast.errors import EmbfeastError
-from embfeast.plugin import parts
-from embfeast.plugin.compute_engine import EmbeddingComputeEngineConfig, engine_config, in_repo
-from embfeast.plugin.engine_choice import NEEDS_OURS, is_our_engine
+from embfeast.plugin.engine_choice import NEEDS_OURS
+from embfeast.plugin.feast_compat import is_our_engine
 from embfeast.plugin.feature_table import DIGEST_TAG, feature_table, is_ours
-from embfeast.plugin.live import TEXT, check_text, serve_recipes_from
-from embfeast.plugin.push import push_texts
-from embfeast.plugin.servers import call_online, errors_named
+from embfeast.plugin.live import serve_recipes_from
+from embfeast.plugin.online.expiry import expire_rows
+from embfeast.plugin.online.request import checked_columns
+from embfeast.plugin.online.servers import call_online, errors_named
+from embfeast.plugin.online.status import add_status
+from embfeast.plugin.online.text_search import search_texts
+from embfeast.plugin.settings import RepositorySettings
 from embfeast.plugin.source import DuckDBSource
-from embfeast.plugin.versions import add_status
+from embfeast.plugin.source_scan import check_view_names
 from embfeast.recipe.versions import current_digest
 
 
-class EmbeddingProvider(PassthroughProvider):
+class TextFeatureProvider(PassthroughProvider):
     """Feast's own provider, which also knows where recipes lie and makes feature tables.
 
-    Put ``provider: embfeast.plugin.EmbeddingProvider`` into feature_store.yaml.
+    Put ``provider: embfeast.plugin.TextFeatureProvider`` into feature_store.yaml. Its older name,
+    ``EmbeddingProvider``, which Feast gives to something else since 0.66, means the same.
     """
 
     def __init__(self, config: RepoConfig) -> None:
         super().__init__(config)
-        serve_recipes_from(in_repo(config, engine_config(config).recipes).resolve())
+        self._settings = RepositorySettings(config)  # asked at every lookup
+        serve_recipes_from(self._settings.recipes)
 
     @property
     def batch_engine(self) -> ComputeEngine:
@@ -60,8 +66,8 @@ class EmbeddingProvider(PassthroughProvider):
         self, feature_view: Any, df: pd.DataFrame, field_mapping: dict[str, str] | None = None
     ) -> None:
         """Take pushed rows; of texts that recipes read, compute and write the features."""
-        if _is_pushed_text(feature_view):
-            push_texts(self.repo_config, self.online_store, self._views_of(feature_view), df)
+        if views := self._pushed_to(feature_view):
+            self._push(views, df)
         else:
             super().ingest_df(feature_view, df, field_mapping)
 
@@ -69,22 +75,28 @@ class EmbeddingProvider(PassthroughProvider):
         self, feature_view: Any, df: pd.DataFrame, field_mapping: dict[str, str] | None = None
     ) -> None:
         """Do the same for a store that is written asynchronously."""
-        if _is_pushed_text(feature_view):
+        if self._pushed_to(feature_view):
             await asyncio.to_thread(self.ingest_df, feature_view, df, field_mapping)
         else:
             await super().ingest_df_async(feature_view, df, field_mapping)
 
     def ingest_df_to_offline_store(self, feature_view: Any, table: pa.Table) -> None:
         """Take pushed rows into the feature tables alone."""
-        if _is_pushed_text(feature_view):
-            views = self._views_of(feature_view)
-            push_texts(self.repo_config, self.online_store, views, table.to_pandas(), online=False)
+        if views := self._pushed_to(feature_view):
+            self._push(views, table.to_pandas(), online=False)
         else:
             super().ingest_df_to_offline_store(feature_view, table)
 
-    def _views_of(self, text: FeatureView) -> list[FeatureView]:
-        """Return the applied views that are computed from a text view."""
-        folder = in_repo(self.repo_config, engine_config(self.repo_config).recipes)
+    def _push(self, views: list[FeatureView], df: pd.DataFrame, *, online: bool = True) -> None:
+        from embfeast.plugin.engine.push import push_texts  # brings the tricks: no lookup has them
+
+        push_texts(self.repo_config, self.online_store, views, df, online=online)
+
+    def _pushed_to(self, text: Any) -> list[FeatureView]:
+        """Return the applied views that are computed from a view; none where it is Feast's own."""
+        if not _is_pushed_text(text):
+            return []
+        folder = self._settings.recipes
         for allow_cache in (True, False):
             views = [
                 view
@@ -94,12 +106,18 @@ class EmbeddingProvider(PassthroughProvider):
             # A recipe that is newer than what we know may have been applied meanwhile.
             if views and all(view.tags[DIGEST_TAG] == current_digest(folder) for view in views):
                 return views
-        if not views:
+        if not views and not text.online:  # no texts of ours, and Feast serves them neither
             raise EmbfeastError(
-                f"no view is computed from {text.name!r}; take views from "
-                "embfeast.plugin.feature_views and run `feast apply`"
+                f"no view is computed from {text.name!r}",
+                "take views from embfeast.plugin.feature_views and run `feast apply`",
             )
         return views
+
+    @cached_property
+    def online_store(self) -> OnlineStore | None:
+        """Return the repository's online store, whose rows expire by their views' ttl."""
+        store = super().online_store
+        return expire_rows(store) if store else None
 
     @cached_property
     def _store(self) -> FeatureStore:
@@ -108,14 +126,14 @@ class EmbeddingProvider(PassthroughProvider):
 
     def get_online_features(self, *args: Any, **kwargs: Any) -> OnlineResponse:
         """Look features up, and say with each row whether the applied recipe made its values."""
-        self._check_rows(kwargs["entity_rows"])
+        kwargs["entity_rows"] = self._checked_rows(kwargs)
         look_up = partial(super().get_online_features, *args, **kwargs)
         response = call_online(self.repo_config, self.online_store, look_up)
         return self._with_status(response, kwargs)
 
     async def get_online_features_async(self, *args: Any, **kwargs: Any) -> OnlineResponse:
         """Do the same for a store that is read asynchronously."""
-        self._check_rows(kwargs["entity_rows"])
+        kwargs["entity_rows"] = self._checked_rows(kwargs)
         with errors_named(self.repo_config, self.online_store):
             response = await super().get_online_features_async(*args, **kwargs)
         return self._with_status(response, kwargs)
@@ -130,30 +148,24 @@ class EmbeddingProvider(PassthroughProvider):
         write = partial(super().online_write_batch, config, *args, **kwargs)
         call_online(config, self.online_store, write)
 
-    def _check_rows(self, rows: Any) -> None:
-        """Refuse what Feast takes for something else, or names badly."""
-        columns = rows if isinstance(rows, Mapping) else _columns(rows)
-        if not columns:
-            raise EmbfeastError(
-                f"the request has no rows; give entities: keys, or {TEXT!r}, with their values"
-            )
-        longest = self._engine.longest_text
-        for name, values in columns.items():
-            for number, value in enumerate(values if isinstance(values, list) else []):
-                where = f"request: {name!r} of row {number}"
-                if name == TEXT:
-                    check_text(value, longest, where)
-                elif isinstance(value, dict | list):
-                    raise EmbfeastError(f"{where} is a {type(value).__name__}; give one value")
+    def retrieve_online_documents_v2(self, config: RepoConfig, **asked: Any) -> list[Any]:
+        """Search vectors as Feast does; a text gets the vector that the searched view gives it."""
+        search = partial(super().retrieve_online_documents_v2, config)
+        longest = self._settings.engine.longest_text
+        find = partial(search_texts, search, config, asked, longest)
+        return list(call_online(config, self.online_store, find))
+
+    def _checked_rows(self, asked: dict[str, Any]) -> dict[str, Any]:
+        rows, features, registry, project = (
+            asked[key] for key in ("entity_rows", "features", "registry", "project")
+        )
+        longest = self._settings.engine.longest_text
+        return checked_columns(rows, features, registry, project, longest_text=longest)
 
     def _with_status(self, response: OnlineResponse, asked: dict[str, Any]) -> OnlineResponse:
         features, registry, project = (asked[key] for key in ("features", "registry", "project"))
-        strict = self._engine.strict_versions
+        strict = self._settings.engine.strict_versions
         return add_status(response, features, registry, project, strict=strict)
-
-    @cached_property
-    def _engine(self) -> EmbeddingComputeEngineConfig:
-        return engine_config(self.repo_config)  # asked at every lookup
 
     def update_infra(
         self,
@@ -168,9 +180,13 @@ class EmbeddingProvider(PassthroughProvider):
         An empty table has its columns already, so that every reader finds them before the first
         materialization.
         """
+        for view in tables_to_keep:
+            if isinstance(view, FeatureView):
+                check_view_names(view)
         for view in filter(is_ours, tables_to_keep):
-            table = feature_table(view)
-            if parts.ensure_table(table.folder(self.repo_config), table.schema):
+            table = feature_table(view, self.repo_config)
+            _, made = table.ensure()
+            if made:
                 click.echo(
                     f"New feature table for {view.name}, recipe {table.digest[:12]}; "
                     "materialize to fill it"
@@ -181,9 +197,7 @@ class EmbeddingProvider(PassthroughProvider):
         call_online(self.repo_config, self.online_store, update)
 
 
-def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
+EmbeddingProvider = TextFeatureProvider
 
 
 def _is_pushed_text(view: object) -> bool:

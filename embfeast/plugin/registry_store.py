@@ -3,12 +3,13 @@
 import contextlib
 import os
 import uuid
+from datetime import UTC, datetime
 
 from feast.infra.registry.file import FileRegistryStore
 from feast.protos.feast.core.Registry_pb2 import Registry
-from feast.utils import _utc_now
 
 from embfeast.errors import EmbfeastError
+from embfeast.plugin.feast_compat import registry_path
 
 
 class AtomicFileRegistryStore(FileRegistryStore):
@@ -23,19 +24,20 @@ class AtomicFileRegistryStore(FileRegistryStore):
 
     def _write_registry(self, registry_proto: Registry) -> None:
         registry_proto.version_id = str(uuid.uuid4())
-        registry_proto.last_updated.FromDatetime(_utc_now())
-        half = self._filepath.with_name(f".{self._filepath.name}.{uuid.uuid4().hex}.tmp")
+        registry_proto.last_updated.FromDatetime(datetime.now(UTC))
+        path = registry_path(self)
+        half = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
         try:
-            self._filepath.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             with half.open("wb") as stream:
                 stream.write(registry_proto.SerializeToString())
                 stream.flush()
                 os.fsync(stream.fileno())
-            half.replace(self._filepath)
+            half.replace(path)
         except OSError as error:
             with contextlib.suppress(OSError):
                 half.unlink()
             raise EmbfeastError(
-                f"registry {self._filepath} cannot be written: {error.strerror or error}; the old "
+                f"registry {path} cannot be written: {error.strerror or error}; the old "
                 "one is unharmed"
             ) from error

@@ -1,18 +1,33 @@
 """Feast's feature server over embfeast: model loaded first, mistakes answered, work counted."""
 
+import inspect
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.dependencies.utils import get_parameterless_sub_dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from feast.errors import FeastError, RequestDataNotFoundInEntityRowsException
+from fastapi.routing import APIRoute
+from feast import FeatureStore
+from feast.errors import (
+    FeastError,
+    FeatureNameCollisionError,
+    RequestDataNotFoundInEntityRowsException,
+)
 from prometheus_client import Counter
 
 from embfeast import counts
 from embfeast.errors import EmbfeastError
+from embfeast.plugin.feast_compat import server_store
 from embfeast.plugin.live import TooLongError, serve_recipes_from, serving_recipe
-from embfeast.plugin.table_lock import BusyError
+from embfeast.plugin.online.text_search import TextQueries
+from embfeast.plugin.request_bodies import CHECKS
 from embfeast.recipe.versions import current_digest
+from embfeast.tables.append import BusyError
 
 HELP: dict[counts.Name, str] = {
     "texts_encoded": "Texts that went through the model",
@@ -23,7 +38,7 @@ HELP: dict[counts.Name, str] = {
 log = logging.getLogger(__name__)
 
 
-def prepare(app: FastAPI, *, recipes: Path) -> None:
+def prepare(app: FastAPI, *, recipes: Path | str) -> None:
     """Make a worker of `feast serve` ready; call it from ``load_artifacts(app)``.
 
     Feast calls that function of the repository's ``static_artifacts.py`` in every worker before
@@ -35,7 +50,7 @@ def prepare(app: FastAPI, *, recipes: Path) -> None:
     ----------
     app : FastAPI
         Feast's server.
-    recipes : Path
+    recipes : Path or str
         Folder of the fitted recipes, as in feature_store.yaml.
 
     Raises
@@ -43,18 +58,43 @@ def prepare(app: FastAPI, *, recipes: Path) -> None:
     EmbfeastError
         There is no fitted recipe. Feast logs it and serves; requests then name what is missing.
     """
+    _check_bodies(app)
     _answer_mistakes(app)
     _export_counts()
-    serve_recipes_from(recipes.resolve())
+    server_store(app).embedding_provider = TextQueries()
+    serve_recipes_from(recipes)
     serving_recipe(current_digest(recipes)).values(["Is the model loaded?"])
     log.info("recipe and model loaded")
+
+
+def _check_bodies(app: FastAPI) -> None:
+    """Let each route check a body before Feast reads it."""
+    store = server_store(app)
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.path in CHECKS:
+            model = inspect.signature(route.endpoint).parameters["request"].annotation
+            depends = Depends(_check(CHECKS[route.path], model, store))
+            route.dependant.dependencies.append(
+                get_parameterless_sub_dependant(depends=depends, path=route.path)
+            )
+
+
+def _check(check: Callable[[FeatureStore, Any], None], model: Any, store: FeatureStore) -> Any:
+    async def dependency(request: Request) -> None:
+        try:
+            body = model.model_validate(await request.json()).model_dump()
+        except ValueError:
+            return  # FastAPI says so itself
+        await run_in_threadpool(check, store, body)
+
+    return dependency
 
 
 def _answer_mistakes(app: FastAPI) -> None:
     app.add_exception_handler(EmbfeastError, _embfeast_answer)
     app.add_exception_handler(FeastError, _feast_answer)
-    for kind in (KeyError, TypeError, ValueError):
-        app.add_exception_handler(kind, _other_answer)
+    app.add_exception_handler(RequestValidationError, _invalid_answer)
+    app.add_exception_handler(Exception, _our_fault)
     # Feast calls us when the server has started, with its handlers in place already.
     app.middleware_stack = app.build_middleware_stack()
 
@@ -67,20 +107,26 @@ async def _embfeast_answer(request: Request, error: Exception) -> Response:
 
 async def _feast_answer(request: Request, error: Exception) -> Response:
     assert isinstance(error, FeastError)  # noqa: S101 - as registered
-    if isinstance(error, RequestDataNotFoundInEntityRowsException):
+    if isinstance(error, RequestDataNotFoundInEntityRowsException | FeatureNameCollisionError):
         return _answer(422, error)
     return _answer(error.http_status_code(), error)
 
 
-async def _other_answer(request: Request, error: Exception) -> Response:
-    """Feast checks little of a request itself: what is wrong with it shows in what it raises."""
-    log.warning("%s %s: %s", request.method, request.url.path, error, exc_info=error)
-    return _answer(422, error)
+async def _invalid_answer(request: Request, error: Exception) -> Response:
+    """Name what is wrong with a body, but not what was given: JSON cannot hold an infinity."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - as registered
+    said = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+    return _answer(422, EmbfeastError("; ".join(said)))
+
+
+async def _our_fault(request: Request, error: Exception) -> Response:
+    log.error("%s %s: %r", request.method, request.url.path, error, exc_info=error)
+    return JSONResponse({"detail": f"{type(error).__name__}: the server's log has more"}, 500)
 
 
 def _answer(code: int, error: Exception, headers: dict[str, str] | None = None) -> JSONResponse:
-    said = error.args[0] if isinstance(error, KeyError) and error.args else error
-    return JSONResponse({"detail": str(said)}, code, headers)
+    said = str(error).encode(errors="replace").decode()  # of names with lone surrogates
+    return JSONResponse({"detail": said}, code, headers)
 
 
 def _export_counts() -> None:

@@ -2,63 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 
-from feast import (
-    BatchFeatureView,
-    Entity,
-    FeatureView,
-    Field,
-    FileSource,
-    OnDemandFeatureView,
-    PushSource,
-    RequestSource,
-)
-from feast.transformation.mode import TransformationMode
-from feast.transformation.python_transformation import PythonTransformation
-from feast.transformation.ray_transformation import RayTransformation
-from feast.transformation.udf_rehydrate import rehydrate_udf_from_source
-from feast.types import Array, FeastType, Float32, Int64, String, from_value_type
-from feast.value_type import ValueType
+from feast import Entity, FeatureView, Field, OnDemandFeatureView, PushSource, RequestSource
+from feast.feature_view import DUMMY_ENTITY_ID
+from feast.types import Array, Float32, String
 
 from embfeast.errors import EmbfeastError
-from embfeast.plugin.feature_table import (
-    AS_OF_TAG,
-    CREATED_TIME,
-    DIGEST_TAG,
-    ENTRY_TAG,
-    EVENT_TIME,
-    ONLINE_TAG,
-    PREFIX_TAG,
-    RECIPE_TAG,
-)
+from embfeast.plugin.feature_table import is_ours
 from embfeast.plugin.live import TEXT
 from embfeast.plugin.source import DuckDBSource
+from embfeast.plugin.view_factory import ViewFactory, key_fields
 from embfeast.recipe import FittedRecipe
+from embfeast.tables.columns import CREATED_TIME, EVENT_TIME
 
-TYPES: dict[str, FeastType] = {"float": Float32, "integer": Int64, "vector": Array(Float32)}
-PURPOSES = {
-    "embedding": "the sentence embedding",
-    "anchor_similarity": "cosine similarity to named concepts",
-    "embedding_reducer": "the embedding with fewer dimensions",
-    "cluster_features": "the text's cluster and its distances to the centroids",
-    "pair_interaction": "how two texts relate",
-    "whitener": "the embedding with its directions equalised",
-    "token_pooler": "poolings over the word pieces",
-    "feature_synthesizer": "products of reduced dimensions",
-    "join": "several entries side by side in one vector",
+# Names that a key cannot have beside features: by name, what has them.
+OWN_PREFIX = "embfeast_"
+OWN_COLUMNS = {
+    EVENT_TIME: "every feature table has",
+    CREATED_TIME: "every feature table has",
+    TEXT: "a request for a new text has",
+    "filename": "DuckDB gives the rows of files",
+    "file_row_number": "DuckDB gives the rows of files",
+    "rowid": "DuckDB gives the rows of tables",
+    DUMMY_ENTITY_ID: "Feast gives views without keys",
 }
-
-# Feast stores a transformation as source text and rebuilds it from that text alone, so these are
-# self-contained. The first must stay constant: Feast cannot apply a batch view whose
-# transformation has changed (the digest travels in the view's tags). It only ever runs under
-# another engine than ours.
-BATCH_FUNCTION = """def computed_by_embfeast(frame):
-    from embfeast.errors import EmbfeastError
-    from embfeast.plugin.engine_choice import NEEDS_OURS
-
-    raise EmbfeastError(NEEDS_OURS)
-"""
+# As Feast stores them: source text that is rebuilt from itself alone.
 LIVE_FUNCTION = """def live_features(inputs):
     from embfeast.plugin.live import live_features
 
@@ -78,13 +46,6 @@ PAIR_FUNCTION = """def pair_features(inputs):
         output="{output}",
     )
 """
-
-
-class RecipeOnDemandView(OnDemandFeatureView):
-    """An on-demand view whose features are known from the recipe."""
-
-    def infer_features(self) -> None:
-        """Infer nothing: Feast would run the model on a made-up text at every apply."""
 
 
 def feature_views(
@@ -138,15 +99,17 @@ def feature_views(
     >>> list(feature_views(fitted, source=source, entity=review))
     ['review_text', 'review_embedding']
     """
-    _check_source(source)
     entities = [entity] if isinstance(entity, Entity) else list(entity)
     name = name or entities[0].name
     text = _text_view(f"{name}_text", source, entities, owner, dict(tags or {}))
     views: dict[str, FeatureView] = {text.name: text}
-    for entry in entries if entries is not None else fitted.entries:
-        view = _batch_view(
-            fitted, entry, f"{name}_{entry}", text, entities, "", offline_path, ttl, owner, tags
-        )
+    make = ViewFactory(fitted, owner, tags or {})
+    served = entries if entries is not None else fitted.entries
+    # From the recipe: of a view itself Feast leaves out what is named as a key.
+    digests = [f"{name}_{entry}_digest" for entry in [*served, "live"]]
+    _check_columns(text, [*digests, *(f.name for e in served for f in fitted.features(e))])
+    for entry in served:
+        view = make.batch_view(entry, f"{name}_{entry}", text, entities, offline_path, ttl)
         views[view.name] = view
     _check_names(views)
     return views
@@ -214,38 +177,40 @@ def pair_view(
             f"{entity.join_key!r}, say 'other_{entity.join_key}'"
         )
     prefix = other.join_key.removesuffix(entity.join_key)
-    right = _batch_view(
-        fitted,
+    make = ViewFactory(fitted, owner, tags or {})
+    right = make.batch_view(
         input_entry,
         f"{prefix}{name}_{input_entry}",
         left.source_views[0],
         [other],
-        prefix,
         offline_path,
         ttl,
-        owner,
-        tags,
+        prefix,
     )
-    feature, kind = fitted.features(input_entry)[0].name, fitted.features(input_entry)[0].kind
-    if kind != "vector":
+    read = fitted.features(input_entry)[0]
+    if read.kind != "vector":
         raise EmbfeastError(
             f"pair entry {entry!r} reads {input_entry!r}, whose features are single numbers; let "
             "it read an entry that gives one vector, such as a reduced embedding"
         )
     output = fitted.features(entry)[0].name
+    features = [f.name for made in views.values() if is_ours(made) for f in made.features]
+    given = [output, *(prefix + feature.name for feature in fitted.features(input_entry))]
+    _check_columns(left.source_views[0], [*features, *given], [other.join_key])
     function = PAIR_FUNCTION.format(
-        digest=fitted.digest, entry=entry, left=feature, right=prefix + feature, output=output
+        digest=fitted.digest, entry=entry, left=read.name, right=prefix + read.name, output=output
     )
-    view = _on_demand_view(
+    view = make.on_demand_view(
         f"{name}_{entry}",
         [left, right],
         [Field(name=output, dtype=Array(Float32))],
         function,
-        _purpose(fitted, entry),
-        owner,
-        _tags(fitted, entry, "", tags),
+        make.purpose(entry),
+        entry,
     )
-    return {right.name: right, view.name: view}
+    made = {right.name: right, view.name: view}
+    _check_names({**views, **made})
+    return made
 
 
 def live_view(
@@ -291,49 +256,41 @@ def live_view(
     served = entries if entries is not None else fitted.online_entries
     # Feast's registry keeps neither description nor tags of an on-demand feature and would not
     # know the field again.
+    make = ViewFactory(fitted, owner, tags or {})
+    make.check_served(served)
     fields = [
-        Field(name=field.name, dtype=field.dtype)
-        for entry in served
-        for field in _fields(fitted, entry, "")
+        Field(name=field.name, dtype=field.dtype) for one in served for field in make.fields(one)
     ]
     digest_column = f"{name}_live_digest"
     fields.append(Field(name=digest_column, dtype=String))
-    view = _on_demand_view(
+    function = LIVE_FUNCTION.format(
+        digest=fitted.digest, digest_column=digest_column, entries=list(served)
+    )
+    view = make.on_demand_view(
         f"{name}_live",
         [request],
         fields,
-        LIVE_FUNCTION.format(
-            digest=fitted.digest, digest_column=digest_column, entries=list(served)
-        ),
+        function,
         "All features of a text that nobody has stored, computed from the request",
-        owner,
-        _tags(fitted, ",".join(served), "", tags),
+        ",".join(served),
     )
     return {view.name: view}
 
 
-def _check_source(source: object) -> None:
+def _text_view(
+    name: str, source: object, entities: list[Entity], owner: str, tags: dict[str, str]
+) -> FeatureView:
     stored = source.batch_source if isinstance(source, PushSource) else source
     if not isinstance(stored, DuckDBSource):
         raise EmbfeastError(
             f"source {getattr(source, 'name', source)!r} has no texts; give a DuckDBSource, or "
             "PushSource(name=..., batch_source=DuckDBSource(...))"
         )
-
-
-def _text_view(
-    name: str,
-    source: DuckDBSource | PushSource,
-    entities: list[Entity],
-    owner: str,
-    tags: dict[str, str],
-) -> FeatureView:
-    stored = source.batch_source if isinstance(source, PushSource) else source
     texts = [Field(name=column, dtype=String) for column in stored.text_columns]
     return FeatureView(
         name=name,
         entities=entities,
-        schema=[*_key_fields(entities), *texts],
+        schema=[*key_fields(entities), *texts],
         source=source,
         ttl=timedelta(0),
         online=False,
@@ -341,130 +298,6 @@ def _text_view(
         owner=owner,
         tags=tags,
     )
-
-
-def _batch_view(
-    fitted: FittedRecipe,
-    entry: str,
-    name: str,
-    text: FeatureView,
-    entities: list[Entity],
-    prefix: str,
-    offline_path: str,
-    ttl: timedelta | None,
-    owner: str,
-    tags: Mapping[str, str] | None,
-) -> BatchFeatureView:
-    table = FileSource(
-        name=f"{name}_table",
-        path=f"{offline_path}/{name}/{fitted.digest}",
-        timestamp_field=EVENT_TIME,
-        created_timestamp_column=CREATED_TIME,
-        description=f"Feature table of {name}, one folder a recipe digest",
-        owner=owner,
-        tags={DIGEST_TAG: fitted.digest},
-    )
-    return BatchFeatureView(
-        name=name,
-        mode=TransformationMode.RAY,
-        entities=entities,
-        schema=[
-            *_key_fields(entities),
-            *_fields(fitted, entry, prefix),
-            _digest_field(f"{name}_digest"),
-        ],
-        source=[text],
-        sink_source=table,
-        ttl=ttl or timedelta(0),
-        online=True,
-        offline=True,
-        description=_purpose(fitted, entry),
-        owner=owner,
-        tags=_tags(fitted, entry, prefix, tags),
-        # Feast's Ray engine swallows an error of any other kind of transformation and passes the
-        # texts on as features; one of this kind it calls itself, before a row is touched.
-        feature_transformation=RayTransformation(
-            udf=rehydrate_udf_from_source(BATCH_FUNCTION), udf_string=BATCH_FUNCTION
-        ),
-    )
-
-
-def _on_demand_view(
-    name: str,
-    sources: list[Any],
-    fields: list[Field],
-    function: str,
-    description: str,
-    owner: str,
-    tags: dict[str, str],
-) -> OnDemandFeatureView:
-    return RecipeOnDemandView(
-        name=name,
-        sources=sources,
-        schema=fields,
-        feature_transformation=_python(function),
-        mode="python",
-        description=description,
-        owner=owner,
-        tags=tags,
-    )
-
-
-def _python(text: str) -> PythonTransformation:
-    # Built the way Feast rebuilds it, so that what it stores does not differ from run to run.
-    return PythonTransformation(udf=rehydrate_udf_from_source(text), udf_string=text)
-
-
-def _fields(fitted: FittedRecipe, entry: str, prefix: str) -> list[Field]:
-    return [
-        Field(
-            name=prefix + feature.name,
-            dtype=TYPES[feature.kind],
-            description=_purpose(fitted, entry),
-            tags={"width": str(feature.width)} if feature.kind == "vector" else {},
-            # An online store that can search vectors does so; some take no other vectors at all.
-            vector_index=feature.kind == "vector",
-            vector_length=feature.width if feature.kind == "vector" else 0,
-        )
-        for feature in fitted.features(entry)
-    ]
-
-
-def _digest_field(name: str) -> Field:
-    return Field(name=name, dtype=String, description="digest of the recipe that made the row")
-
-
-def _key_fields(entities: list[Entity]) -> list[Field]:
-    for entity in entities:
-        if entity.value_type is ValueType.UNKNOWN:
-            raise EmbfeastError(
-                f"entity {entity.name!r} has no value type; give Entity(..., "
-                "value_type=ValueType.INT64) or STRING, as the key column has"
-            )
-    return [Field(name=e.join_key, dtype=from_value_type(e.value_type)) for e in entities]
-
-
-def _purpose(fitted: FittedRecipe, entry: str) -> str:
-    settings = fitted.settings.tricks[entry]
-    return settings.description or PURPOSES[settings.trick].capitalize()
-
-
-def _tags(
-    fitted: FittedRecipe, entry: str, prefix: str, more: Mapping[str, str] | None
-) -> dict[str, str]:
-    own = {
-        DIGEST_TAG: fitted.digest,
-        ENTRY_TAG: entry,
-        RECIPE_TAG: fitted.settings.name,
-        "embfeast.model": fitted.settings.model,
-        AS_OF_TAG: fitted.record.as_of or "",
-    }
-    if prefix:
-        own[PREFIX_TAG] = prefix
-    entry_settings = fitted.settings.tricks.get(entry)
-    if entry_settings is not None and not entry_settings.online:
-        own[ONLINE_TAG] = "false"
-    return dict(more or {}) | own
 
 
 def _pair_entry(fitted: FittedRecipe, entry: str | None) -> str:
@@ -479,7 +312,44 @@ def _pair_entry(fitted: FittedRecipe, entry: str | None) -> str:
     return str(entry)
 
 
-def _check_names(views: Mapping[str, FeatureView]) -> None:
+def _check_columns(
+    text: FeatureView, features: Sequence[str], more_keys: Sequence[str] = ()
+) -> None:
+    """Refuse columns of a source that would be mixed up with features or with columns of ours.
+
+    DuckDB and Delta tables do not tell capital letters from small ones.
+    """
+    source = text.batch_source
+    keys = [*(field.name for field in text.entity_columns), *more_keys]
+    roles = {
+        "key": keys,
+        "time": [source.timestamp_field, source.created_timestamp_column],
+        "text": source.text_columns,
+        "label": [source.label_column],
+    }
+    taken = {name.casefold(): name for name in features}
+    seen: dict[str, str] = {}
+    for role, names in roles.items():
+        for name in filter(None, names):
+            where = f"source {source.name!r}: its {role} column {name!r}"
+            rename = f'rename the column in a query: SELECT "{name}" AS another_name, ...'
+            small = name.casefold()
+            if small in taken:
+                raise EmbfeastError(
+                    f"{where} has the name of the feature {taken[small]!r}",
+                    f"set `prefix` on the recipe's entry, or {rename}",
+                )
+            if small.startswith(OWN_PREFIX):
+                raise EmbfeastError(f"{where} begins as embfeast's own columns do", rename)
+            if role == "key" and small in OWN_COLUMNS:
+                raise EmbfeastError(
+                    f"{where} has the name of a column that {OWN_COLUMNS[small]}", rename
+                )
+            if role != "label" and seen.setdefault(small, role) != role:
+                raise EmbfeastError(f"{where} is its {seen[small]} column too", rename)
+
+
+def _check_names(views: Mapping[str, FeatureView | OnDemandFeatureView]) -> None:
     """Refuse equal feature names, which Feast would mix up in a request."""
     seen: dict[str, str] = {}
     for view in views.values():

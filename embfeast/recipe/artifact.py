@@ -1,4 +1,4 @@
-"""A fitted recipe on disk: arrays in safetensors, the rest in JSON, known by a digest."""
+"""A fitted recipe as it is kept: arrays in safetensors, the rest in JSON, known by a digest."""
 
 import hashlib
 import json
@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.numpy as safetensors
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
-from embfeast.errors import EmbfeastError
+from embfeast.errors import EmbfeastError, first_line
+from embfeast.storage import Folder, is_local, read_bytes, refused, write_bytes
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -21,15 +23,7 @@ States = dict[str, dict[str, Any]]
 
 
 def digest(content: dict[str, Any], states: States) -> str:
-    """Return the SHA-256 (hex) over content and states, the same on every run and machine.
-
-    Parameters
-    ----------
-    content : dict
-        JSON values: settings, record of the fit, model digest.
-    states : dict of dict
-        Fitted attributes by entry: arrays and JSON values.
-    """
+    """Return the SHA-256 (hex) over content and states, the same on every run and machine."""
     arrays, plain = _split(states)
     # The order of entries and anchors is part of a recipe, the order of attributes is not.
     total = hashlib.sha256(f"{FORMAT}\n{_json(content)}\n{_json(plain, sort=True)}\n".encode())
@@ -40,64 +34,84 @@ def digest(content: dict[str, Any], states: States) -> str:
     return total.hexdigest()
 
 
-def save(folder: Path, content: dict[str, Any], states: States, checksum: str) -> None:
-    """Write to a folder beside it first, so that the folder appears whole or not at all."""
+def save(folder: Folder, content: dict[str, Any], states: States, checksum: str) -> None:
+    """Write it so that it appears whole or not at all; the manifest, by which it is known, last."""
     arrays, plain = _split(states)
+    manifest = {"format": FORMAT, "digest": checksum, **content, "state": plain}
+    text = json.dumps(manifest, indent=2, ensure_ascii=False)
+    files = {ARRAYS: safetensors.save(arrays), MANIFEST: f"{text}\n".encode()}
+    try:
+        if folder.is_local:
+            _write_here(folder.path, files)
+        else:
+            for name, written in files.items():
+                write_bytes(folder.file(name), written)
+    except OSError as error:
+        raise refused(f"recipe cannot be saved to {folder}", error) from error
+
+
+def _write_here(folder: Path, files: dict[str, bytes]) -> None:
     half = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(parents=True)
-        save_file(arrays, half / ARRAYS)
-        manifest = {"format": FORMAT, "digest": checksum, **content, "state": plain}
-        text = json.dumps(manifest, indent=2, ensure_ascii=False)
-        (half / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        for name, written in files.items():
+            (half / name).write_bytes(written)
         if folder.exists():
             shutil.rmtree(folder)
         half.replace(folder)
-    except OSError as error:
+    except OSError:
         shutil.rmtree(half, ignore_errors=True)
-        raise EmbfeastError(f"recipe cannot be saved to {folder}: {error}") from error
+        raise
 
 
-def load(folder: Path) -> tuple[dict[str, Any], States]:
-    """Read content and states back, and check the digest.
-
-    Raises
-    ------
-    EmbfeastError
-        Something is missing, of another format, or not what was saved.
-    """
+def load(folder: Folder) -> tuple[dict[str, Any], States]:
+    """Read content and states back; EmbfeastError where they are not what was saved."""
     manifest = _read_manifest(folder)
     if manifest.get("format") != FORMAT:
         raise EmbfeastError(
             f"{folder} has format {manifest.get('format')!r}, this version of embfeast reads "
-            f"{FORMAT}; fit the recipe again"
+            f"{FORMAT}",
+            "fit the recipe again",
         )
-    try:
-        arrays = load_file(folder / ARRAYS)
-    except (OSError, SafetensorError) as error:
-        raise EmbfeastError(f"{folder / ARRAYS} cannot be read ({error}); fit again") from error
-    plain = manifest.get("state", {})
-    states = _join(arrays, plain)
+    states = _join(_read_arrays(folder.file(ARRAYS)), manifest.get("state", {}))
     content = {k: v for k, v in manifest.items() if k not in ("format", "digest", "state")}
     if digest(content, states) != manifest.get("digest"):
         raise EmbfeastError(
             f"{folder} was changed after it was saved: its content does not match the digest in "
-            f"{MANIFEST}; restore it from a copy or fit again"
+            f"{MANIFEST}",
+            "restore it from a copy or fit again",
         )
     return content, states
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise EmbfeastError(f"{folder} holds no fitted recipe ({MANIFEST} is missing); fit first")
+def _read_arrays(file: str) -> dict[str, np.ndarray[Any, Any]]:
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EmbfeastError(f"{path} cannot be read ({error}); fit again") from error
+        if is_local(file):
+            return dict(load_file(file))
+        # Copied, since what lies in a buffer cannot be written.
+        return {name: array.copy() for name, array in safetensors.load(read_bytes(file)).items()}
+    except (FileNotFoundError, SafetensorError) as error:
+        said = first_line(error)
+        raise EmbfeastError(f"{file} cannot be read ({said})", "fit again") from error
+    except OSError as error:
+        raise refused(f"{file} cannot be read", error) from error
+
+
+def _read_manifest(folder: Folder) -> dict[str, Any]:
+    file = folder.file(MANIFEST)
+    try:
+        manifest = json.loads(read_bytes(file))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise EmbfeastError(
+            f"{folder} holds no fitted recipe ({MANIFEST} is missing)", "fit first"
+        ) from error
+    except OSError as error:
+        raise refused(f"{file} cannot be read", error) from error
+    except ValueError as error:
+        raise EmbfeastError(f"{file} cannot be read ({error})", "fit again") from error
     if not isinstance(manifest, dict):
-        raise EmbfeastError(f"{path} is not a manifest; fit again")
+        raise EmbfeastError(f"{file} is not a manifest", "fit again")
     return manifest
 
 

@@ -3,43 +3,22 @@
 Lines and words take the notebook's own colour, so that they are seen on a light and a dark page.
 """
 
+from collections.abc import Mapping
 from html import escape
 
-from embfeast.recipe.fitted import FittedRecipe
 from embfeast.recipe.settings import PLAIN, RecipeSettings, TrickSettings
 
 BOX, GAP, HEIGHT, STEP = 190, 50, 40, 52  # pixels: width, space between columns, height, row
 TEXTS = "texts"
 
 
-def recipe_html(settings: RecipeSettings, fitted: FittedRecipe | None = None) -> str:
-    """Return a recipe as HTML.
-
-    Parameters
-    ----------
-    settings : RecipeSettings
-    fitted : FittedRecipe, optional
-        Adds widths, the digest and what the fit has read.
-
-    Returns
-    -------
-    str
-        One ``div``; all names and settings are escaped.
-    """
-    lines = [f"<strong>{escape(settings.name)}</strong>, model {escape(settings.model)}"]
-    if fitted is not None:
-        record = fitted.record
-        before = f" before {record.as_of}" if record.as_of else ""
-        lines.append(
-            f"digest <code>{fitted.digest[:12]}</code>, fitted on {record.rows:,} texts"
-            f"{escape(before)}, {record.missing:,} missing or blank"
-        )
-    else:
-        lines.append("not fitted")
-    return f"<div>{'<br>'.join(lines)}<br>{_diagram(settings, fitted)}</div>"
+def recipe_html(settings: RecipeSettings, status: str, widths: Mapping[str, int]) -> str:
+    """Return a recipe as one ``div``, with the widths of fitted entries; all names are escaped."""
+    title = f"<strong>{escape(settings.name)}</strong>, model {escape(str(settings.model))}"
+    return f"<div>{title}<br>{status}<br>{_diagram(settings, widths)}</div>"
 
 
-def _diagram(settings: RecipeSettings, fitted: FittedRecipe | None) -> str:
+def _diagram(settings: RecipeSettings, widths: Mapping[str, int]) -> str:
     """Draw a column for each step away from the texts."""
     depths = _depths(settings)
     rows: dict[int, int] = {}
@@ -49,7 +28,7 @@ def _diagram(settings: RecipeSettings, fitted: FittedRecipe | None) -> str:
         rows[depth] = row + 1
         places[name] = (1 + depth * (BOX + GAP), 1 + row * STEP)
     edges = [_edge(places[read], places[name]) for name, read in _reads(settings)]
-    boxes = [_box(places[name], *_words(name, settings, fitted)) for name in depths]
+    boxes = [_box(places[name], *_words(name, settings, widths)) for name in depths]
     width = 2 + (max(depths.values()) + 1) * (BOX + GAP) - GAP
     height = 2 + max(rows.values()) * STEP
     said = "; ".join(f"{name} reads {read}" for name, read in _reads(settings))
@@ -77,15 +56,13 @@ def _depths(settings: RecipeSettings) -> dict[str, int]:
     return depths
 
 
-def _words(
-    name: str, settings: RecipeSettings, fitted: FittedRecipe | None
-) -> tuple[str, str, str]:
+def _words(name: str, settings: RecipeSettings, widths: Mapping[str, int]) -> tuple[str, str, str]:
     """Return a box's name, the line below it, and what it says when it is pointed at."""
     entry = settings.tricks.get(name)
     if entry is None:
         said = "" if name == TEXTS else "the sentence vector"
         return name, said, said
-    width = sum(one.width for one in fitted.features(name)) if fitted is not None else 0
+    width = widths.get(name, 0)
     numbers = f", {width:,} number{'s' if width > 1 else ''}" if width else ""
     return name, entry.trick + numbers, _settings(entry)
 

@@ -1,140 +1,130 @@
 """One fit of a recipe: entry after entry, each on what earlier ones give."""
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+import pyarrow as pa
 
-from embfeast.encoding import Encoder, Pooling
+from embfeast.encoding import Encoder
 from embfeast.errors import EmbfeastError
-from embfeast.recipe.fitted import WHOLE_NUMBERS, FittedRecipe
+from embfeast.recipe.encoded import Matrix
 from embfeast.recipe.pairs import training_pairs
-from embfeast.recipe.settings import (
-    JOIN,
-    PAIR,
-    PLAIN,
-    POOLER,
-    SHARED,
-    TRICKS,
-    RecipeSettings,
-    TrickSettings,
-)
-from embfeast.tricks import ClusterFeatures
+from embfeast.recipe.settings import PLAIN, RecipeSettings, TrickSettings
+from embfeast.recipe.steps import Steps, apply, encode_pooled, inputs_of, plain_names
+from embfeast.tricks.parts.occasions import Occasions
+from embfeast.tricks.trick import TextTrick, Trick
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is known of the rows beside their texts; None where it is not.
+
+    Labels, when rows happened, when their labels were known, whose rows they are, who wrote them,
+    and the moment before which all of that was known.
+    """
+
+    labels: pd.Series | None = None
+    times: pd.Series | None = None
+    known: pd.Series | None = None
+    keys: pa.Table | None = None
+    entities: Mapping[str, Any] | None = None
+    as_of: Any = None
 
 
 class Fit:
-    """One run over the entries of a recipe.
-
-    Parameters
-    ----------
-    settings : RecipeSettings
-    texts : list of str
-        Those that may be read.
-    encoder : Encoder
-    labels : Series or None
-        For tricks that select by them.
-    previous : FittedRecipe or None
-        An earlier fit, whose cluster numbers are kept.
-    """
+    """One run over the entries of a recipe, on the texts that may be read."""
 
     def __init__(
         self,
         settings: RecipeSettings,
         texts: list[str],
         encoder: Encoder,
-        labels: pd.Series | None,
-        previous: FittedRecipe | None,
+        beside: Beside,
+        previous: dict[str, Trick],
     ) -> None:
         self.settings = settings
         self.texts = texts
         self.encoder = encoder
-        self.labels = labels
+        self.beside = beside
+        self.occasions = Occasions.of(beside.times, beside.keys, len(texts), beside.entities)
         self.previous = previous
-        self.tricks: dict[str, Any] = {}
-        self.outputs: dict[str, Any] = {}
-        self.names: dict[str, list[str]] = {}
+        self.tricks = {name: settings.make(name) for name in settings.tricks}
+        self.steps = Steps(settings, self.tricks)
+        self.outputs: dict[str, Matrix] = {}
+        self.names: dict[str, list[str]] = {PLAIN: plain_names(encoder)}
 
     def run(
         self, pairs: list[tuple[int, int]] | None, progress: Callable[[int], Any] | None
-    ) -> dict[str, Any]:
+    ) -> dict[str, Trick]:
         """Fit all entries; texts are encoded once, for all poolings together."""
-        poolings: list[str | Pooling] = ["sentence"]
-        for name, entry in self.settings.tricks.items():
-            if entry.trick != PLAIN:
-                self.tricks[name] = make_trick(entry, self.settings)
-            if entry.trick == POOLER:
-                with _named(name, entry):
-                    poolings += self.tricks[name].learn(self.texts, self.encoder).poolings()
-        blocks = self.encoder.encode_pooled(self.texts, poolings, progress=progress)
-        self.outputs[PLAIN] = blocks["sentence"]
-        self.names[PLAIN] = [f"embedding_{i:03d}" for i in range(self.encoder.dimension)]
-        for name, entry in self.settings.tricks.items():
-            with _named(name, entry):
-                self._fit_entry(name, entry, blocks, pairs)
-            if name in self.tricks:
-                self.names[name] = [str(n) for n in self.tricks[name].get_feature_names_out()]
-            else:
-                self.names[name] = self.names[entry.input]
+        for name, trick in self.tricks.items():
+            if isinstance(trick, TextTrick):
+                with self._named(name):
+                    trick.learn(self.texts, self.encoder)
+        poolings = self.steps.poolings(list(self.tricks))
+        blocks = encode_pooled(self.encoder, self.texts, poolings, progress)
+        if "sentence" in blocks:
+            self.outputs[PLAIN] = blocks["sentence"]
+        for name, trick in self.tricks.items():
+            with self._named(name):
+                if isinstance(trick, TextTrick):
+                    self.outputs[name] = trick.fit_blocks(self.texts, blocks, self.encoder)
+                else:
+                    self._fit(name, trick, self.settings.tricks[name], pairs)
+                self.names[name] = self.steps.names(name, self.encoder)
         return self.tricks
 
-    def _fit_entry(
-        self,
-        name: str,
-        entry: TrickSettings,
-        blocks: dict[str, NDArray[np.float32]],
-        pairs: list[tuple[int, int]] | None,
+    def _fit(
+        self, name: str, trick: Any, entry: TrickSettings, pairs: list[tuple[int, int]] | None
     ) -> None:
-        trick = self.tricks.get(name)
-        if trick is None:
-            self.outputs[name] = self.outputs[entry.input]
-        elif entry.trick == POOLER:
-            self.outputs[name] = trick.fit_blocks(self.texts, blocks, self.encoder)
-        elif entry.trick == JOIN:
-            joined = [self.outputs[read] for read in entry.inputs]
-            self.outputs[name] = trick.fit(joined, self._joined_names(entry)).transform(joined)
-        elif entry.trick == PAIR:
-            vectors = self.outputs[entry.input]
-            left, right = training_pairs(vectors, pairs, self.settings.random_state)
-            trick.fit(np.hstack([left, right]))
+        inputs = inputs_of(entry, self.outputs)
+        if trick.takes == "pair":
+            sides = training_pairs(inputs, pairs, self.settings.random_state)
+            trick.fit(np.hstack(sides))
+            return
+        trick.fit(inputs, self.beside.labels, **self._extras(name, trick, entry))
+        if trick.needs_occasions:
+            self.outputs[name] = apply(trick, inputs, self.occasions)
         else:
-            vectors = self.outputs[entry.input]
-            trick.fit(vectors, self.labels, **self._extras(name, entry))
-            self.outputs[name] = trick.transform(vectors)
+            self.outputs[name] = trick.transform(inputs)
 
-    def _extras(self, name: str, entry: TrickSettings) -> dict[str, Any]:
-        """Return what some tricks can use besides vectors and labels."""
-        if entry.trick == "anchor_similarity":
-            return {"texts": self.texts}
-        earlier = self.previous.tricks.get(name) if self.previous is not None else None
-        if entry.trick == "cluster_features" and isinstance(earlier, ClusterFeatures):
-            return {"previous": earlier}
-        return {}
+    def _extras(self, name: str, trick: Any, entry: TrickSettings) -> dict[str, Any]:
+        """Return what the trick's `fit` asks for by name besides vectors and labels."""
+        earlier = self.previous.get(name)
+        known: dict[str, Callable[[], Any]] = {
+            "texts": lambda: self.texts,
+            "names": lambda: self._joined_names(entry),
+            "previous": lambda: earlier if isinstance(earlier, type(trick)) else None,
+            "times": lambda: self.beside.times,
+            "known": lambda: self.beside.known,
+            "keys": lambda: self.beside.keys,
+            "as_of": lambda: self.beside.as_of,
+        }
+        return {one: known[one]() for one in inspect.signature(trick.fit).parameters.keys() & known}
 
     def _joined_names(self, entry: TrickSettings) -> list[str]:
-        for read in entry.inputs:
-            if whole := sorted(WHOLE_NUMBERS & set(self.names[read])):
+        """Return the names of all columns that an entry reads, with their entries' names."""
+        numbers = {name for trick in self.tricks.values() for name in trick.whole_numbers}
+        names: list[str] = []
+        for read in entry.reads:
+            if whole := sorted(numbers & set(self.names[read])):
                 raise ValueError(
                     f"input {read!r} gives {', '.join(whole)}, a number that names something and "
                     "cannot stand in a vector; let it give distances or membership alone (outputs)"
                 )
-        return [f"{read}_{name}" for read in entry.inputs for name in self.names[read]]
+            names += [f"{read}_{name}" for name in self.names[read]]
+        return names
 
-
-@contextmanager
-def _named(name: str, entry: TrickSettings) -> Iterator[None]:
-    """Name the recipe's entry in a trick's own error."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        raise EmbfeastError(f"recipe entry {name!r} ({entry.trick}): {error}") from error
-
-
-def make_trick(entry: TrickSettings, recipe: RecipeSettings) -> Any:
-    """Return the unfitted transformer of an entry, with the recipe's own model and seed."""
-    kind = TRICKS[entry.trick]
-    shared = {name: getattr(recipe, name) for name in SHARED}
-    known = kind().get_params()
-    return kind(**entry.settings, **{k: v for k, v in shared.items() if k in known})
+    @contextmanager
+    def _named(self, name: str) -> Iterator[None]:
+        """Name the recipe's entry in a trick's own error."""
+        try:
+            yield
+        except (ValueError, TypeError) as error:
+            trick = self.settings.tricks[name].trick
+            raise EmbfeastError(f"recipe entry {name!r} ({trick}): {error}") from error

@@ -1,124 +1,31 @@
 """The fitted recipe: tricks with their state, applied to texts, known by a digest."""
 
-import math
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
+from html import escape
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from embfeast import counts
 from embfeast.encoding import Encoder, Pooling
+from embfeast.encoding.backends.served import compare
 from embfeast.errors import EmbfeastError
 from embfeast.recipe import artifact
-from embfeast.recipe.settings import JOIN, PAIR, PLAIN, POOLER, RecipeSettings
+from embfeast.recipe.display import recipe_html
+from embfeast.recipe.encoded import Encoded, Matrix, is_missing
+from embfeast.recipe.features import Feature, columns, features_of, lists
+from embfeast.recipe.record import FitRecord
+from embfeast.recipe.settings import PLAIN, RecipeSettings
+from embfeast.recipe.steps import Steps, encode_pooled
+from embfeast.storage import Folder
+from embfeast.tricks.parts.occasions import Occasions
 
-# Features a person reads one by one stay scalars up to this many; more become one array, since a
-# feature store pays for every value by itself.
-MOST_SCALARS = 100
-SCALAR_TRICKS = {"anchor_similarity", "cluster_features"}
-WHOLE_NUMBERS = {"cluster"}
 FITTED_ATTRIBUTE = re.compile("[a-zA-Z][a-zA-Z0-9_]*_")
-
-Matrix = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One output column.
-
-    Attributes
-    ----------
-    name : str
-    kind : {"float", "integer", "vector"}
-    width : int
-        Numbers a row: 1, or the length of the vector.
-    """
-
-    name: str
-    kind: Literal["float", "integer", "vector"]
-    width: int
-
-    @property
-    def arrow_type(self) -> pa.DataType:
-        """float32, int64 or list<float32>."""
-        kinds = {"float": pa.float32(), "integer": pa.int64(), "vector": pa.list_(pa.float32())}
-        return kinds[self.kind]
-
-
-@dataclass(frozen=True)
-class FitRecord:
-    """What a fit has read.
-
-    Attributes
-    ----------
-    as_of : str or None
-        Only rows before it were read (ISO 8601, UTC).
-    rows : int
-        Texts read.
-    missing : int
-        Missing or blank texts left out, of those before `as_of`.
-    first_event, last_event : str or None
-        The window of event times.
-    rows_digest : str
-        SHA-256 over texts, times and labels read.
-    labels : int
-        Rows whose label was read.
-    previous : str or None
-        Digest of the earlier fit whose cluster numbers were kept.
-    """
-
-    as_of: str | None
-    rows: int
-    missing: int
-    first_event: str | None
-    last_event: str | None
-    rows_digest: str
-    labels: int = 0
-    previous: str | None = None
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Texts as the encoder leaves them to the tricks.
-
-    Attributes
-    ----------
-    texts : list of str
-        Those that are there.
-    present : ndarray of shape (n,), bool
-        Which of the texts given are.
-    blocks : dict of ndarray of shape (texts, dim), float32
-        By pooling.
-    entries : list of str
-        Whose features are wanted.
-    """
-
-    texts: list[str]
-    present: NDArray[np.bool_]
-    blocks: dict[str, Matrix]
-    entries: list[str]
-
-    def steps(self, rows: int) -> Iterator["Encoded"]:
-        """Yield the texts in turn, so many of those given at a time."""
-        ends = np.concatenate([[0], np.cumsum(self.present)])
-        for first in range(0, len(self.present), rows):
-            present = self.present[first : first + rows]
-            own = slice(ends[first], ends[first + len(present)])
-            blocks = {pooling: block[own] for pooling, block in self.blocks.items()}
-            yield Encoded(self.texts[own], present, blocks, self.entries)
-
-
-def is_missing(text: object) -> bool:
-    """Tell whether a text is missing (None, NaN) or blank."""
-    if isinstance(text, str):
-        return not text.strip()
-    return text is None or (isinstance(text, float) and math.isnan(text))
 
 
 class FittedRecipe:
@@ -133,6 +40,9 @@ class FittedRecipe:
         What the fit has read.
     model_digest : str
         Digest of the encoder's weights and settings.
+    probes : ndarray or None
+        What a served model answered to a few fixed texts: without them its name alone would say
+        which model it was. They are part of the digest.
     encoder : Encoder
         Set another one (with a cache, with one thread) before the first use.
 
@@ -155,30 +65,34 @@ class FittedRecipe:
         record: FitRecord,
         model_digest: str,
         encoder: Encoder | None = None,
+        probes: Matrix | None = None,
     ) -> None:
         self.settings = settings
         self.tricks = tricks
         self.record = record
         self.model_digest = model_digest
+        self.probes = probes
         self.encoder = encoder or Encoder(settings.model)
+        self._steps = Steps(settings, tricks)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) over settings, state, model weights and the record of the fit."""
         return artifact.digest(self._content(), self._states())
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path | Folder) -> None:
         """Write the recipe as a manifest in JSON and its arrays in safetensors.
 
         Parameters
         ----------
         folder : str or Path
-            It appears whole or not at all; one that holds another recipe is replaced.
+            Of this machine or of object storage (``s3://bucket/folder``). It appears whole or not
+            at all; one that holds another recipe is replaced.
         """
-        artifact.save(Path(folder), self._content(), self._states(), self.digest)
+        artifact.save(Folder.of(folder), self._content(), self._states(), self.digest)
 
     @classmethod
-    def load(cls, folder: str | Path) -> "FittedRecipe":
+    def load(cls, folder: str | Path | Folder) -> "FittedRecipe":
         """Read a saved recipe and check its digest.
 
         Parameters
@@ -195,20 +109,18 @@ class FittedRecipe:
         EmbfeastError
             The folder is missing, incomplete, of another format, or was changed.
         """
-        from embfeast.recipe.fit import make_trick
-
-        content, states = artifact.load(Path(folder))
+        content, states = artifact.load(Folder.of(folder))
         try:
             settings = RecipeSettings.model_validate(content["settings"])
             record = FitRecord(**content["record"])
-            tricks = {}
+            tricks = {name: settings.make(name) for name in settings.tricks}
+            probes = states.pop(PLAIN, {}).get("probes_")
             for name, state in states.items():
-                tricks[name] = make_trick(settings.tricks[name], settings)
                 for attribute, value in state.items():
                     if not FITTED_ATTRIBUTE.fullmatch(attribute):
                         raise ValueError(f"{attribute!r} is no fitted attribute")
                     setattr(tricks[name], attribute, value)
-            return cls(settings, tricks, record, content["model_digest"])
+            return cls(settings, tricks, record, content["model_digest"], probes=probes)
         except (KeyError, TypeError, ValueError) as error:
             raise EmbfeastError(
                 f"{folder}: the manifest does not describe a recipe ({error}); fit again"
@@ -217,12 +129,12 @@ class FittedRecipe:
     @property
     def entries(self) -> list[str]:
         """Entries that make features of one text, in order."""
-        return [n for n, e in self.settings.tricks.items() if e.trick != PAIR]
+        return [name for name, trick in self.tricks.items() if trick.takes != "pair"]
 
     @property
     def pair_entries(self) -> list[str]:
         """Entries that make features of two texts."""
-        return [n for n, e in self.settings.tricks.items() if e.trick == PAIR]
+        return [name for name, trick in self.tricks.items() if trick.takes == "pair"]
 
     @property
     def online_entries(self) -> list[str]:
@@ -242,28 +154,22 @@ class FittedRecipe:
             Vectors are one column; similarities, cluster and distances are one each, by name.
         """
         if entry not in self._features:  # asked at every lookup
-            self._features[entry] = self._features_of(entry)
+            prefix, names = self.settings.tricks[entry].prefix, self.output_names(entry)
+            self._features[entry] = features_of(entry, prefix, self.tricks[entry], names)
         return self._features[entry]
 
     @cached_property
     def _features(self) -> dict[str, list[Feature]]:
         return {}
 
-    def _features_of(self, entry: str) -> list[Feature]:
-        settings = self.settings.tricks[entry]
-        names = self.output_names(entry)
-        if settings.trick not in SCALAR_TRICKS or len(names) > MOST_SCALARS:
-            return [Feature(settings.prefix + entry, "vector", len(names))]
-        return [
-            Feature(settings.prefix + name, "integer" if name in WHOLE_NUMBERS else "float", 1)
-            for name in names
-        ]
-
     def transform(
         self,
         texts: Sequence[str | None],
         *,
         entries: Sequence[str] | None = None,
+        times: Any = None,
+        keys: Any = None,
+        entities: Mapping[str, Any] | pa.Table | None = None,
         progress: Callable[[int], Any] | None = None,
     ) -> pa.Table:
         """Compute the features of texts; each text is encoded once.
@@ -273,6 +179,13 @@ class FittedRecipe:
         texts : sequence of str or None, length n
         entries : sequence of str, optional
             Only these entries' columns; all by default.
+        times : sequence of datetime, length n, optional
+            When each text became true: a trick on labels then uses those known before. By default
+            it uses all, as for a new text.
+        keys : sequence or pyarrow.Table of length n, optional
+            Whose text each is: such a trick does not use its own label.
+        entities : mapping or pyarrow.Table of columns of length n, optional
+            Who wrote each text, for `entity_history`, whose past is then that among these texts.
         progress : callable, optional
             Called with the number of texts encoded since the last call.
 
@@ -287,56 +200,42 @@ class FittedRecipe:
         EmbfeastError
             The encoder's weights are not those of the fit, or an entry is unknown.
         """
-        return self.apply(self.encode(texts, entries=entries, progress=progress))
+        return self.apply(
+            self.encode(
+                texts,
+                entries=entries,
+                times=times,
+                keys=keys,
+                entities=entities,
+                progress=progress,
+            )
+        )
 
     def encode(
         self,
         texts: Sequence[str | None],
         *,
         entries: Sequence[str] | None = None,
+        times: Any = None,
+        keys: Any = None,
+        entities: Mapping[str, Any] | pa.Table | None = None,
         progress: Callable[[int], Any] | None = None,
     ) -> Encoded:
-        """Encode texts, the half of `transform` that takes long; `apply` is the other one.
-
-        Parameters
-        ----------
-        texts : sequence of str or None, length n
-        entries : sequence of str, optional
-            Only what these entries read; all by default.
-        progress : callable, optional
-            Called with the number of texts encoded since the last call.
-
-        Returns
-        -------
-        Encoded
-
-        Raises
-        ------
-        EmbfeastError
-            The encoder's weights are not those of the fit, or an entry is unknown.
-        """
+        """Encode texts, the half of `transform` that takes long; `apply` is the other one."""
         wanted = self._check_entries(entries)
         present = np.array([not is_missing(text) for text in texts], dtype=bool)
         kept = [str(text) for text in texts if not is_missing(text)]
         counts.add("null_texts", len(texts) - len(kept))
-        return Encoded(kept, present, self._blocks(kept, wanted, progress), wanted)
+        blocks = self._blocks(kept, self._steps.poolings(wanted), progress)
+        occasions = self._occasions(wanted, times, keys, len(texts), entities).take(present)
+        return Encoded(kept, present, blocks, wanted, occasions)
 
     def apply(self, encoded: Encoded) -> pa.Table:
-        """Compute the features of encoded texts.
-
-        Parameters
-        ----------
-        encoded : Encoded
-
-        Returns
-        -------
-        pyarrow.Table
-            As `transform` gives it.
-        """
-        columns: dict[str, pa.Array] = {}
+        """Compute the features of encoded texts, as `transform` gives them."""
+        table: dict[str, Any] = {}
         for entry, matrix in self._finite(encoded):
-            columns |= self._columns(entry, matrix, encoded.present)
-        return pa.table(columns)
+            table |= columns(self.features(entry), matrix, encoded.present)
+        return pa.table(table)
 
     def values(
         self, texts: Sequence[str | None], *, entries: Sequence[str] | None = None
@@ -355,37 +254,25 @@ class FittedRecipe:
         -------
         dict of list of length n
             By feature; None for a missing or blank text.
-
-        Raises
-        ------
-        EmbfeastError
-            As `transform`.
         """
         encoded = self.encode(texts, entries=entries)
         rows = np.flatnonzero(encoded.present).tolist()
-        made: dict[str, list[Any]] = {}
+        values_of: dict[str, list[Any]] = {}
         for entry, matrix in self._finite(encoded):
-            for feature, values in self._lists(entry, matrix):
-                made[feature] = [None] * len(texts)
+            for feature, values in lists(self.features(entry), matrix):
+                values_of[feature] = [None] * len(texts)
                 for row, value in zip(rows, values, strict=True):
-                    made[feature][row] = value
-        return made
-
-    def _lists(self, entry: str, matrix: Matrix) -> Iterator[tuple[str, list[Any]]]:
-        features = self.features(entry)
-        if features[0].kind == "vector":
-            yield features[0].name, matrix.tolist()
-            return
-        columns = matrix.T.tolist()
-        for feature, values in zip(features, columns, strict=True):
-            whole = feature.kind == "integer"
-            yield feature.name, [int(value) for value in values] if whole else values
+                    values_of[feature][row] = value
+        return values_of
 
     def matrices(
         self,
         texts: Sequence[str],
         entries: Sequence[str],
         *,
+        times: Any = None,
+        keys: Any = None,
+        entities: Mapping[str, Any] | pa.Table | None = None,
         progress: Callable[[int], Any] | None = None,
     ) -> dict[str, Matrix]:
         """Compute entries' outputs as plain matrices, for models outside a feature store.
@@ -395,21 +282,21 @@ class FittedRecipe:
         texts : sequence of str, length n
             None of them missing.
         entries : sequence of str
+        times, keys, entities
+            As in `transform`.
         progress : callable, optional
             Called with the number of texts encoded since the last call.
 
         Returns
         -------
         dict of ndarray of shape (n, width), float32
-            By entry, those that the wanted ones read and ``"embedding"`` included.
-
-        Raises
-        ------
-        EmbfeastError
-            The encoder's weights are not those of the fit.
+            By entry; those that the wanted ones read and ``"embedding"`` are among them.
         """
         kept = list(texts)
-        return self._apply(kept, self._blocks(kept, entries, progress), entries)
+        poolings = dict.fromkeys(["sentence", *self._steps.poolings(entries)])
+        blocks = self._blocks(kept, list(poolings), progress)
+        occasions = self._occasions(entries, times, keys, len(kept), entities)
+        return self._steps.outputs(kept, blocks, entries, self.encoder, occasions)
 
     def transform_pairs(self, entry: str, left: Matrix, right: Matrix) -> Matrix:
         """Compute the features of pairs from the vectors that the pair entry reads.
@@ -436,81 +323,33 @@ class FittedRecipe:
     def _blocks(
         self,
         texts: list[str],
-        wanted: Sequence[str],
+        poolings: Sequence[str | Pooling],
         progress: Callable[[int], Any] | None,
     ) -> dict[str, Matrix]:
-        self._check_model()
-        return self.encoder.encode_pooled(texts, self._poolings(wanted), progress=progress)
+        self.check_model()
+        return encode_pooled(self.encoder, texts, poolings, progress)
+
+    def _occasions(
+        self, wanted: Sequence[str], times: Any, keys: Any, count: int, entities: Any = None
+    ) -> Occasions:
+        """Return when rows happened and whose they are, where a trick asks for it."""
+        needed = self.settings.needed(wanted)
+        if any(self.tricks[name].needs_occasions for name in needed):
+            return Occasions.of(times, keys, count, entities)
+        return Occasions()
 
     def _finite(self, encoded: Encoded) -> Iterator[tuple[str, Matrix]]:
         """Yield the wanted entries and what they make."""
-        outputs = self._apply(encoded.texts, encoded.blocks, encoded.entries)
+        outputs = self._steps.outputs(
+            encoded.texts, encoded.blocks, encoded.entries, self.encoder, encoded.occasions
+        )
         for entry in encoded.entries:
             _check_finite(entry, outputs[entry])
             yield entry, outputs[entry]
 
-    def _apply(
-        self, texts: list[str], blocks: dict[str, Matrix], wanted: Sequence[str]
-    ) -> dict[str, Matrix]:
-        outputs = {PLAIN: blocks["sentence"]}
-        needed = self._needed(wanted)
-        for name, entry in self.settings.tricks.items():
-            if name not in needed:
-                continue
-            if not texts:  # scikit-learn's transformers refuse no rows at all
-                outputs[name] = np.empty((0, len(self.output_names(name))), dtype=np.float32)
-            elif entry.trick == PLAIN:
-                outputs[name] = outputs[entry.input]
-            elif entry.trick == POOLER:
-                outputs[name] = self.tricks[name].join(texts, blocks, self.encoder)
-            elif entry.trick == JOIN:
-                outputs[name] = self.tricks[name].transform([outputs[i] for i in entry.inputs])
-            else:
-                # Both ends are ours: the encoder's vectors are finite and of the fitted width.
-                outputs[name] = self.tricks[name].transform_checked(outputs[entry.input])
-        return outputs
-
-    def _needed(self, wanted: Sequence[str]) -> set[str]:
-        """Return the wanted entries and those they read."""
-        needed: set[str] = set()
-        todo = list(wanted)
-        while todo:
-            name = todo.pop()
-            if name in self.settings.tricks and name not in needed:
-                needed.add(name)
-                todo += self.settings.tricks[name].reads
-        return needed
-
-    def _poolings(self, wanted: Sequence[str]) -> list[str | Pooling]:
-        poolings: list[str | Pooling] = ["sentence"]
-        for name in sorted(self._needed(wanted)):
-            if self.settings.tricks[name].trick == POOLER:
-                poolings += self.tricks[name].poolings()
-        return poolings
-
-    def _columns(self, entry: str, matrix: Matrix, present: NDArray[Any]) -> dict[str, pa.Array]:
-        features = self.features(entry)
-        if features[0].kind == "vector":
-            return {features[0].name: _vectors(matrix, present)}
-        return {
-            feature.name: _scalars(matrix[:, position], present, feature.arrow_type)
-            for position, feature in enumerate(features)
-        }
-
     def output_names(self, entry: str) -> list[str]:
-        """Return the names of an entry's single numbers, those inside a vector included.
-
-        Parameters
-        ----------
-        entry : str
-
-        Returns
-        -------
-        list of str
-        """
-        if self.settings.tricks[entry].trick == PLAIN:
-            return [f"embedding_{i:03d}" for i in range(self.encoder.dimension)]
-        return [str(name) for name in self.tricks[entry].get_feature_names_out()]
+        """Return the names of an entry's single numbers, those inside a vector included."""
+        return self._steps.names(entry, self.encoder)
 
     def _check_entries(self, entries: Sequence[str] | None) -> list[str]:
         if unknown := sorted(set(entries or []) - set(self.entries)):
@@ -520,13 +359,17 @@ class FittedRecipe:
             )
         return list(entries) if entries is not None else self.entries
 
-    def _check_model(self) -> None:
+    def check_model(self) -> None:
+        """Refuse an encoder whose model is not that of the fit."""
         if self.encoder.digest != self.model_digest:
             raise EmbfeastError(
                 f"recipe {self.settings.name!r} was fitted with a model of digest "
-                f"{self.model_digest[:12]}, but {self.encoder.model!r} here has "
+                f"{self.model_digest[:12]}, but {self.encoder.settings.name!r} here has "
                 f"{self.encoder.digest[:12]}; install the same weights or fit again"
             )
+        if self.probes is not None and (now := self.encoder.probes) is not None:
+            mend = "bring the former one back, or fit again and apply"
+            compare(self.encoder.settings.name, self.probes, now, mend)
 
     def _content(self) -> dict[str, Any]:
         return {
@@ -536,15 +379,23 @@ class FittedRecipe:
         }
 
     def _states(self) -> dict[str, dict[str, Any]]:
-        return {
+        states = {
             name: {key: value for key, value in vars(trick).items() if key.endswith("_")}
             for name, trick in self.tricks.items()
         }
+        if self.probes is not None:
+            states[PLAIN] = {"probes_": self.probes}
+        return {name: state for name, state in states.items() if state}
 
     def _repr_html_(self) -> str:
-        from embfeast.recipe.display import recipe_html
-
-        return recipe_html(self.settings, self)
+        record = self.record
+        before = escape(f" before {record.as_of}") if record.as_of else ""
+        status = (
+            f"digest <code>{self.digest[:12]}</code>, fitted on {record.rows:,} texts{before}, "
+            f"{record.missing:,} missing or blank"
+        )
+        widths = {name: len(self.output_names(name)) for name in self.tricks}
+        return recipe_html(self.settings, status, widths)
 
     def __repr__(self) -> str:
         return (
@@ -559,17 +410,3 @@ def _check_finite(entry: str, matrix: Matrix) -> None:
             f"recipe entry {entry!r} gave a number that is not finite; its fitted state does not "
             "suit these texts: fit again on more of them, and tell us"
         )
-
-
-def _vectors(matrix: Matrix, present: NDArray[Any]) -> pa.ListArray:
-    """Make a list column of which only the present rows have a vector."""
-    width = matrix.shape[1]
-    offsets = np.concatenate([[0], np.cumsum(present * width)]).astype(np.int32)
-    values = pa.array(np.ascontiguousarray(matrix, dtype=np.float32).reshape(-1))
-    return pa.ListArray.from_arrays(pa.array(offsets), values, mask=pa.array(~present))
-
-
-def _scalars(values: Matrix, present: NDArray[Any], kind: pa.DataType) -> pa.Array:
-    column = np.full(len(present), np.nan, dtype=np.float64)
-    column[present] = values
-    return pa.array(column, mask=~present | np.isnan(column)).cast(kind)

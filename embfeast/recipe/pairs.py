@@ -14,24 +14,10 @@ MOST_TEXTS = 2_000
 def training_pairs(
     vectors: NDArray[np.float32], pairs: Sequence[tuple[int, int]] | None, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the left and right vectors of the pairs to fit on.
+    """Return the left and right vectors of the pairs (row numbers) to fit on.
 
-    Parameters
-    ----------
-    vectors : ndarray of shape (n, dim), float32
-    pairs : sequence of (int, int) or None
-        Row numbers. Without them each text is paired with a random other one and with its
-        nearest neighbour: what a pair model meets is both strangers and near-duplicates.
-    seed : int
-
-    Returns
-    -------
-    left, right : ndarray of shape (pairs, dim), float32
-
-    Raises
-    ------
-    EmbfeastError
-        There are fewer than two texts, or no given pair is among the rows read.
+    Without pairs each text is paired with a random other one and with its nearest neighbour: what a
+    pair model meets is both strangers and near-duplicates.
     """
     if pairs is not None:
         if not pairs:

@@ -5,15 +5,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 from sklearn.utils import get_tags
 
-from embfeast.encoding import Encoder
+from embfeast.encoding import Encoder, ModelSettings
 from embfeast.errors import EmbfeastError
-from embfeast.recipe.fit import Fit, make_trick
-from embfeast.recipe.fitted import FitRecord, FittedRecipe
-from embfeast.recipe.rows import draw, eligible, iso, known_labels, known_pairs, rows_digest
-from embfeast.recipe.settings import JOIN, PLAIN, RecipeSettings, parse
+from embfeast.recipe.display import recipe_html
+from embfeast.recipe.fit import Beside, Fit
+from embfeast.recipe.fitted import FittedRecipe
+from embfeast.recipe.record import FitRecord
+from embfeast.recipe.rows import (
+    draw,
+    eligible,
+    iso,
+    key_table,
+    known_labels,
+    known_pairs,
+    label_times,
+    rows_digest,
+)
+from embfeast.recipe.settings import RecipeSettings, parse
 
 
 class Recipe:
@@ -82,17 +94,14 @@ class Recipe:
         given = self.settings.model_dump(mode="json", exclude_defaults=True)
         for entry in given["tricks"].values():
             entry |= entry.pop("settings", {})
-        whole = {"name": self.settings.name, "model": self.settings.model} | given
+        model = given.pop("model", self.settings.model)
+        whole = {"name": self.settings.name, "model": model} | given
         return str(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True))
 
     @property
     def needs_labels(self) -> bool:
-        """Whether a trick selects its features by labels, so that a fit must be given them."""
-        made = (
-            make_trick(entry, self.settings)
-            for entry in self.settings.tricks.values()
-            if entry.trick not in (PLAIN, JOIN)
-        )
+        """Whether a trick learns from labels, so that a fit must be given them."""
+        made = (self.settings.make(name) for name in self.settings.tricks)
         return any(get_tags(trick).target_tags.required for trick in made)
 
     def fit(
@@ -105,6 +114,8 @@ class Recipe:
         pairs: Sequence[tuple[int, int]] | None = None,
         labels: Any = None,
         label_timestamps: Any = None,
+        keys: Any = None,
+        entities: Mapping[str, Any] | None = None,
         previous: FittedRecipe | None = None,
         encoder: Encoder | None = None,
         progress: Callable[[int], Any] | None = None,
@@ -125,10 +136,14 @@ class Recipe:
             Row numbers of texts that belong together, on which pair tricks are fitted. By
             default each text is paired with a random one and with its nearest neighbour.
         labels : sequence, length n, optional
-            For a trick that selects features by them; a missing one is None or NaN.
+            For a trick that learns from them; a missing one is None or NaN.
         label_timestamps : sequence of datetime, length n, optional
             When each label was known: with `as_of`, later ones are not read. By default a label
             was known when its text was.
+        keys : sequence or pyarrow.Table of length n, optional
+            Whose text each is: a trick on labels never gives a text what its own key's label says.
+        entities : mapping of sequence of length n, optional
+            Who wrote each text, by the names of the columns that `entity_history` entries read.
         previous : FittedRecipe, optional
             An earlier fit: clusters that are still there keep their numbers.
         encoder : Encoder, optional
@@ -154,9 +169,18 @@ class Recipe:
         rows = draw(rows, self.settings.fit_rows, self.settings.random_state)
         encoder = encoder or Encoder(self.settings.model)
         _check_model(encoder, self.settings.model)
-        kept = [str(texts[i]) for i in rows.index]
-        known = known_labels(labels, label_timestamps, rows, len(texts), as_of)
-        fitted = Fit(self.settings, kept, encoder, known, previous).run(
+        present = [str(texts[i]) for i in rows.index]
+        row_labels = known_labels(labels, label_timestamps, rows, len(texts), as_of)
+        earlier = previous.tricks if previous is not None else {}
+        beside = Beside(
+            row_labels,
+            times=None if timestamps is None else rows["event"].reset_index(drop=True),
+            known=label_times(label_timestamps, rows, len(texts)),
+            keys=None if keys is None else key_table(keys, len(texts)).take(rows.index.to_numpy()),
+            entities=_entities_of(entities, rows, len(texts)),
+            as_of=as_of,
+        )
+        fitted = Fit(self.settings, present, encoder, beside, earlier).run(
             known_pairs(pairs, rows), progress
         )
         record = FitRecord(
@@ -165,24 +189,34 @@ class Recipe:
             missing=missing,
             first_event=iso(rows["event"].min()),
             last_event=iso(rows["event"].max()),
-            rows_digest=rows_digest(rows, known),
-            labels=0 if known is None else int(known.notna().sum()),
+            rows_digest=rows_digest(rows, row_labels),
+            labels=0 if row_labels is None else int(row_labels.notna().sum()),
             previous=previous.digest if previous is not None else None,
         )
-        return FittedRecipe(self.settings, fitted, record, encoder.digest, encoder)
+        return FittedRecipe(self.settings, fitted, record, encoder.digest, encoder, encoder.probes)
 
     def _repr_html_(self) -> str:
-        from embfeast.recipe.display import recipe_html
-
-        return recipe_html(self.settings)
+        return recipe_html(self.settings, "not fitted", {})
 
     def __repr__(self) -> str:
         return f"Recipe({self.settings.name!r}, tricks={list(self.settings.tricks)})"
 
 
-def _check_model(encoder: Encoder, model: str) -> None:
+def _entities_of(
+    entities: Mapping[str, Any] | None, rows: pd.DataFrame, count: int
+) -> dict[str, Any] | None:
+    """Return the entities of the rows that are read."""
+    if entities is None:
+        return None
+    for name, column in entities.items():
+        if len(column) != count:
+            raise EmbfeastError(f"there are {len(column)} entities {name!r} for {count} texts")
+    return {name: [list(column)[i] for i in rows.index] for name, column in entities.items()}
+
+
+def _check_model(encoder: Encoder, model: str | ModelSettings) -> None:
     if encoder.digest != Encoder(model).digest:
         raise EmbfeastError(
-            f"the encoder's model {encoder.model!r} is not the recipe's {model!r}; "
+            f"the encoder's model {encoder.settings!r} is not the recipe's {model!r}; "
             "give Encoder(recipe.settings.model, ...)"
         )

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from embfeast.errors import EmbfeastError
-from embfeast.recipe.fitted import is_missing
+from embfeast.moments import exact_moments
+from embfeast.recipe.encoded import is_missing
 
 
 def eligible(
@@ -17,29 +19,13 @@ def eligible(
 ) -> tuple[pd.DataFrame, int]:
     """Return the rows that may be read, in an order of their own content, and the missing texts.
 
-    Parameters
-    ----------
-    texts : sequence of str or None, length n
-    timestamps, created : sequence of datetime, length n, or None
-    as_of : datetime or None
-        Rows with both times before it may be read.
-
-    Returns
-    -------
-    rows : DataFrame
-        Indexed by position among the texts, with ``event``, ``created`` and ``sha``.
-    missing : int
-        Missing and blank texts among the rows before `as_of`: later ones must change nothing.
-
-    Raises
-    ------
-    EmbfeastError
-        No text is left, or the times do not fit.
+    Both times of a row lie before `as_of`. Rows are indexed by position among the texts; missing
+    texts are counted among the rows before `as_of` alone: later ones must change nothing.
     """
     rows = pd.DataFrame(index=pd.RangeIndex(len(texts)))
     rows["event"] = _times("timestamps", timestamps, len(texts))
     rows["created"] = _times("created_timestamps", created, len(texts))
-    gone = np.fromiter(map(is_missing, texts), dtype=bool, count=len(texts))
+    missing_texts = np.fromiter(map(is_missing, texts), dtype=bool, count=len(texts))
     before = np.ones(len(texts), dtype=bool)
     if as_of is not None:
         if timestamps is None:
@@ -49,14 +35,16 @@ def eligible(
         before &= (rows["event"] < utc(as_of)).to_numpy()
         if created is not None:
             before &= (rows["created"] < utc(as_of)).to_numpy()
-    if not (before & ~gone).any():
+    if not (before & ~missing_texts).any():
         known = f" before {iso(utc(as_of))}" if as_of is not None else ""
         raise EmbfeastError(f"no text to fit on: {len(texts)} rows, none with a text{known}")
-    rows = rows[before & ~gone]
+    rows = rows[before & ~missing_texts]
     rows["sha"] = [
         hashlib.sha256(str(texts[i]).encode(errors="surrogatepass")).hexdigest() for i in rows.index
     ]
-    return rows.sort_values(["event", "created", "sha"], kind="stable"), int((before & gone).sum())
+    return rows.sort_values(["event", "created", "sha"], kind="stable"), int(
+        (before & missing_texts).sum()
+    )
 
 
 def draw(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
@@ -70,21 +58,36 @@ def draw(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
 def known_labels(
     labels: Any, times: Any, rows: pd.DataFrame, count: int, as_of: datetime | str | None
 ) -> pd.Series | None:
-    """Return the labels of the rows read, without those that were known too late.
-
-    Raises
-    ------
-    EmbfeastError
-        There are not as many as texts.
-    """
+    """Return the labels of the rows read, without those that were known too late."""
     if labels is None:
         return None
-    given = pd.Series(list(labels), dtype=object)
-    if len(given) != count:
-        raise EmbfeastError(f"labels has {len(given)} values for {count} texts")
+    all_labels = pd.Series(list(labels), dtype=object)
+    if len(all_labels) != count:
+        raise EmbfeastError(f"labels has {len(all_labels)} values for {count} texts")
     if times is not None and as_of is not None:
-        given[~(_times("label_timestamps", times, count) < utc(as_of)).to_numpy()] = None
-    return given.loc[rows.index].reset_index(drop=True).infer_objects()
+        all_labels[~(_times("label_timestamps", times, count) < utc(as_of)).to_numpy()] = None
+    return all_labels.loc[rows.index].reset_index(drop=True).infer_objects()
+
+
+def label_times(times: Any, rows: pd.DataFrame, count: int) -> pd.Series:
+    """Return when the labels of the rows read were known: not before the rows were."""
+    known = rows["event"]
+    if times is not None:
+        given = _times("label_timestamps", times, count).loc[rows.index]
+        known = given.fillna(known)
+    later = rows["created"].where(rows["created"] > known, known)
+    return later.reset_index(drop=True)
+
+
+def key_table(keys: Any, count: int) -> pa.Table:
+    """Return keys, a table of their columns or one a text, as a table."""
+    if isinstance(keys, pa.Table):
+        table: pa.Table = keys
+    else:
+        table = pa.table({"key": pa.array([str(key) for key in keys], pa.string())})
+    if table.num_rows != count:
+        raise EmbfeastError(f"keys has {table.num_rows} values for {count} texts")
+    return table
 
 
 def known_pairs(
@@ -122,8 +125,13 @@ def iso(moment: Any) -> str | None:
 
 def _times(name: str, values: Any, count: int) -> pd.Series:
     if values is None:
-        return pd.Series(pd.NaT, index=pd.RangeIndex(count)).dt.tz_localize("UTC")
-    times = pd.Series(pd.to_datetime(pd.Series(list(values)), utc=True))
+        none: pd.Series = pd.Series(pd.NaT, index=pd.RangeIndex(count)).dt.tz_localize("UTC")
+        return none
+    column = values if isinstance(values, pd.Series) else pd.Series(list(values))
+    try:
+        times = pd.Series(exact_moments(column).to_pandas(), dtype="datetime64[us, UTC]")
+    except EmbfeastError as error:
+        raise EmbfeastError(f"{name}: {error}") from error
     if len(times) != count:
         raise EmbfeastError(f"{name} has {len(times)} values for {count} texts")
     return times.reset_index(drop=True)

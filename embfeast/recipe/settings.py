@@ -1,35 +1,23 @@
 """The settings of a recipe: what `recipe.yaml` may say, checked by pydantic."""
 
-import difflib
 import inspect
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
-from embfeast import tricks
 from embfeast.encoding import DEFAULT_MODEL
-from embfeast.errors import EmbfeastError
-from embfeast.recipe.join import BlockJoin
+from embfeast.encoding.settings import ModelField
+from embfeast.errors import EmbfeastError, did_you_mean
+from embfeast.tricks.registry import TRICKS
+from embfeast.tricks.trick import Trick
 
+# The sentence vector, where an entry says nothing else that it reads.
 PLAIN = "embedding"
-JOIN = "join"
-POOLER = "token_pooler"
-PAIR = "pair_interaction"
-TRICKS: dict[str, type] = {
-    "anchor_similarity": tricks.AnchorSimilarity,
-    "embedding_reducer": tricks.EmbeddingReducer,
-    "cluster_features": tricks.ClusterFeatures,
-    "pair_interaction": tricks.PairInteraction,
-    "whitener": tricks.Whitener,
-    "token_pooler": tricks.TokenPooler,
-    "feature_synthesizer": tricks.FeatureSynthesizer,
-    JOIN: BlockJoin,
-}
 # Given by the recipe as a whole, so that no trick uses another model or seed by mistake.
 SHARED = {"model", "random_state"}
 
@@ -42,7 +30,7 @@ class TrickSettings(BaseModel):
     Attributes
     ----------
     trick : str
-        One of the keys of `TRICKS`, or ``"embedding"`` for the plain vector.
+        One of the keys of `TRICKS`.
     input : str
         The entry whose output it reads; ``"embedding"`` is the sentence vector.
     inputs : list of str
@@ -73,24 +61,27 @@ class TrickSettings(BaseModel):
         """Take every key that is not the entry's own as a setting of the trick."""
         if not isinstance(given, Mapping):
             return given
-        own = {key: value for key, value in given.items() if key in cls.model_fields}
+        entry = {key: value for key, value in given.items() if key in cls.model_fields}
         name = given.get("trick")
         if name is None:
-            return own
-        if name != PLAIN and name not in TRICKS:
+            return entry
+        if name not in TRICKS:
             raise ValueError(
-                f"unknown trick {name!r}{_did_you_mean(str(name), [PLAIN, *TRICKS])}; "
-                f"choose from {', '.join([PLAIN, *TRICKS])}"
+                f"unknown trick {name!r}{did_you_mean(str(name), TRICKS)}; "
+                f"choose from {', '.join(TRICKS)}"
             )
         rest = {key: value for key, value in given.items() if key not in cls.model_fields}
-        return own | {"settings": _check_settings(name, rest | dict(own.get("settings", {})))}
+        return entry | {"settings": _check_settings(name, rest | dict(entry.get("settings", {})))}
+
+    @property
+    def kind(self) -> type[Trick]:
+        """The trick's class."""
+        return TRICKS[self.trick]
 
     @property
     def reads(self) -> list[str]:
         """The entries it reads."""
-        if self.trick == POOLER:
-            return []
-        return list(self.inputs) if self.trick == JOIN else [self.input]
+        return {"texts": [], "vectors": list(self.inputs)}.get(self.kind.takes, [self.input])
 
 
 class RecipeSettings(BaseModel):
@@ -100,8 +91,8 @@ class RecipeSettings(BaseModel):
     ----------
     name : str
         Names the recipe in messages.
-    model : str
-        The sentence encoder, for every trick.
+    model : str or ModelSettings
+        The sentence encoder, for every trick: its name, or a mapping that says more.
     random_state : int
         The seed, for every trick.
     fit_rows : int
@@ -113,7 +104,7 @@ class RecipeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Identifier = "recipe"
-    model: str = DEFAULT_MODEL
+    model: ModelField = DEFAULT_MODEL
     random_state: int = 0
     fit_rows: Annotated[int, Field(ge=1)] = 20_000
     tricks: dict[Identifier, TrickSettings] = Field(min_length=1)
@@ -122,11 +113,18 @@ class RecipeSettings(BaseModel):
     def _inputs_come_earlier(self) -> "RecipeSettings":
         earlier: list[str] = []
         for name, entry in self.tricks.items():
-            if entry.trick == POOLER and entry.input != PLAIN:
-                raise ValueError(f"tricks.{name}.input: a token_pooler reads texts, remove `input`")
-            if (entry.trick == JOIN) != bool(entry.inputs):
+            takes = entry.kind.takes
+            if takes == "texts" and entry.input != PLAIN:
                 raise ValueError(
-                    f"tricks.{name}.inputs: a join, and no other trick, lists the entries it joins"
+                    f"tricks.{name}.input: a {entry.trick} reads texts, remove `input`"
+                )
+            if takes == "vectors" and not entry.inputs:
+                raise ValueError(
+                    f"tricks.{name}.inputs: a {entry.trick} lists the entries it joins"
+                )
+            if takes != "vectors" and entry.inputs:
+                raise ValueError(
+                    f"tricks.{name}.inputs: a {entry.trick} reads one entry, by `input`"
                 )
             for read in entry.reads:
                 if read != PLAIN and read not in earlier:
@@ -134,26 +132,52 @@ class RecipeSettings(BaseModel):
                         f"tricks.{name}.input: {read!r} is no earlier entry; "
                         f"choose from {', '.join(dict.fromkeys([PLAIN, *earlier]))}"
                     )
-            if entry.trick != PAIR:
+            if takes != "pair":
                 earlier.append(name)
         return self
 
+    @property
+    def entity_entries(self) -> list[str]:
+        """Entries whose features depend on what else an entity wrote, by a trick that they read."""
+        return [
+            name
+            for name in self.tricks
+            if any(self.tricks[one].kind.needs_entity for one in self.needed([name]))
+        ]
+
+    @property
+    def entity_columns(self) -> list[str]:
+        """The columns that name those entities."""
+        columns = (
+            getattr(self.make(name), "entity", None)
+            for name, entry in self.tricks.items()
+            if entry.kind.needs_entity
+        )
+        return list(dict.fromkeys(filter(None, columns)))
+
+    def needed(self, wanted: Iterable[str]) -> set[str]:
+        """Return the wanted entries and those they read."""
+        needed: set[str] = set()
+        todo = list(wanted)
+        while todo:
+            name = todo.pop()
+            if name in self.tricks and name not in needed:
+                needed.add(name)
+                todo += self.tricks[name].reads
+        return needed
+
+    def make(self, name: str) -> Trick:
+        """Return the unfitted transformer of an entry, with the recipe's own model and seed."""
+        entry = self.tricks[name]
+        shared = {
+            one: getattr(self, one)
+            for one in SHARED & set(inspect.signature(entry.kind).parameters)
+        }
+        return entry.kind(**entry.settings, **shared)
+
 
 def parse(given: Any, where: str) -> RecipeSettings:
-    """Check settings read from YAML.
-
-    Parameters
-    ----------
-    given : object
-        What the YAML parser gave.
-    where : str
-        Named in errors: the file.
-
-    Raises
-    ------
-    EmbfeastError
-        Names every wrong field and what it may be.
-    """
+    """Check settings read from the YAML file `where`; the error names every wrong field."""
     if not isinstance(given, Mapping):
         raise EmbfeastError(f"{where}: a recipe is a mapping with `tricks`, got {given!r:.60}")
     try:
@@ -163,14 +187,11 @@ def parse(given: Any, where: str) -> RecipeSettings:
 
 
 def _check_settings(trick: str, settings: dict[str, Any]) -> dict[str, Any]:
-    if trick == PLAIN:
-        model: type[BaseModel] = create_model("Embedding", __config__=ConfigDict(extra="forbid"))
-    else:
-        model = settings_model(trick)
+    model = settings_model(trick)
     if unknown := [name for name in settings if name not in model.model_fields]:
         raise ValueError(
             f"unknown setting {unknown[0]!r} of {trick}"
-            f"{_did_you_mean(unknown[0], model.model_fields)}; "
+            f"{did_you_mean(unknown[0], model.model_fields)}; "
             f"it has {', '.join(model.model_fields) or 'none'}"
         )
     try:
@@ -185,14 +206,13 @@ def settings_model(trick: str) -> type[BaseModel]:
 
     So a setting is declared once, in the trick.
     """
-    constructor = TRICKS[trick].__init__  # type: ignore[misc]
-    hints = typing.get_type_hints(constructor)
-    fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(constructor).parameters.items():
-        if name == "self" or name in SHARED:
-            continue
-        default = ... if parameter.default is parameter.empty else parameter.default
-        fields[name] = (_without_arrays(hints.get(name, Any)), default)
+    kind = TRICKS[trick]
+    hints = typing.get_type_hints(kind.__init__)
+    fields: dict[str, Any] = {
+        name: (_without_arrays(hints.get(name, Any)), parameter.default)
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if name not in SHARED
+    }
     return create_model(trick, __config__=ConfigDict(extra="forbid"), **fields)
 
 
@@ -208,16 +228,11 @@ def _is_array(hint: Any) -> bool:
     return hint is np.ndarray or typing.get_origin(hint) is np.ndarray
 
 
-def _did_you_mean(word: str, known: typing.Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
 def _one_line(error: ValidationError) -> str:
-    said = []
+    problems = []
     for problem in error.errors():
         # A union reports each of its branches; their type names are noise to a reader.
         place = ".".join(str(part) for part in problem["loc"] if "[" not in str(part))
         message = problem["msg"].removeprefix("Value error, ")
-        said.append(f"{place}: {message}" if place else message)
-    return "; ".join(dict.fromkeys(said))
+        problems.append(f"{place}: {message}" if place else message)
+    return "; ".join(dict.fromkeys(problems))

@@ -4,48 +4,54 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from feast import FeatureStore
 
 from embfeast import __version__
-from embfeast.encoding import EmbeddingCache, Encoder
 from embfeast.errors import EmbfeastError
 from embfeast.evaluation import Evaluation, evaluate
 from embfeast.evaluation.sets import single_entries
-from embfeast.plugin.compute_engine import engine_config, in_repo
-from embfeast.plugin.labelled import own_labels, texts_and_labels
 from embfeast.plugin.source import DuckDBSource
-from embfeast.plugin.verify import Finding, verify
 from embfeast.recipe import FittedRecipe, Recipe
-from embfeast.recipe.versions import load_current
-from embfeast.report.anchors import anchors
-from embfeast.report.clusters import clusters
-from embfeast.report.drift import drift
-from embfeast.report.health import health, stored
-from embfeast.report.helps import helps
-from embfeast.report.map import Method, map_of_texts
 from embfeast.report.overview import overview
 from embfeast.report.page import Page, render
-from embfeast.report.pairs import pairs
-from embfeast.report.pooling import pooling
-from embfeast.report.reduction import reduction
-from embfeast.report.sample import Sample, take_sample
+from embfeast.report.sample import ReportSample, take_sample
 from embfeast.report.section import Section
-from embfeast.report.settings import settings
-from embfeast.report.synthesis import synthesis
-from embfeast.report.whitening import whitening
+from embfeast.report.sections.anchors import anchors
+from embfeast.report.sections.clusters import clusters
+from embfeast.report.sections.columns import columns
+from embfeast.report.sections.drift import drift
+from embfeast.report.sections.health import health, stored
+from embfeast.report.sections.helps import helps
+from embfeast.report.sections.map import Method, map_of_texts
+from embfeast.report.sections.neighbours import neighbours
+from embfeast.report.sections.pairs import pairs
+from embfeast.report.sections.pooling import pooling
+from embfeast.report.sections.reduction import reduction
+from embfeast.report.sections.settings import settings
+from embfeast.report.sections.synthesis import synthesis
+from embfeast.report.sections.whitening import whitening
+from embfeast.report.sections.word_features import word_features
+from embfeast.repository.check.finding import Finding
+from embfeast.repository.check.verify import verify
+from embfeast.repository.labels import own_labels, texts_and_labels
+from embfeast.repository.repository import Repository
 
 Told = Callable[[str, float], Any]
-SECTIONS: dict[str, Callable[[Sample, str], Section]] = {
-    "anchor_similarity": anchors,
-    "embedding_reducer": reduction,
-    "cluster_features": clusters,
-    "pair_interaction": pairs,
-    "whitener": whitening,
-    "token_pooler": pooling,
-    "feature_synthesizer": synthesis,
+# By the name that a trick gives its section.
+SECTIONS: dict[str, Callable[[ReportSample, str], Section]] = {
+    "anchors": anchors,
+    "clusters": clusters,
+    "columns": columns,
+    "neighbours": neighbours,
+    "pairs": pairs,
+    "pooling": pooling,
+    "reduction": reduction,
+    "synthesis": synthesis,
+    "whitening": whitening,
+    "word_features": word_features,
 }
 
 
@@ -53,20 +59,9 @@ SECTIONS: dict[str, Callable[[Sample, str], Section]] = {
 class Wanted:
     """What a report is asked to look at.
 
-    Attributes
-    ----------
-    labels : DataFrame or None
-        Key columns, ``label`` and, where it is known, ``known_at``; None for the table's own.
-    label_column : str or None
-        Of the table, in the place of the source's own.
-    sample : int
-        Texts looked at.
-    evaluate : bool
-        Whether to measure which tricks help.
-    folds : int
-        Of that comparison.
-    map : {"tsne", "umap"}
-    seed : int
+    `labels` (key columns, ``label`` and perhaps ``known_at``) or `label_column` stand in the place
+    of the source's own label. `sample` texts are looked at; `folds` are those of the comparison
+    that `evaluate` asks for, `budget` its seconds after encoding; None for no end.
     """
 
     labels: pd.DataFrame | None = None
@@ -74,91 +69,77 @@ class Wanted:
     sample: int = 2_000
     evaluate: bool = True
     folds: int = 10
+    budget: float | None = 300.0
     map: Method = "tsne"
     seed: int = 0
 
 
 def write_report(
-    store: FeatureStore,
+    store: FeatureStore | Repository,
     source: DuckDBSource,
     out: Path,
     wanted: Wanted | None = None,
     *,
     progress: Told | None = None,
 ) -> Page:
-    """Write a report on a repository's fitted recipe and its texts.
+    """Write a report on a repository's fitted recipe and its texts; return what was written.
 
-    Parameters
-    ----------
-    store : FeatureStore
-        Its views may lack, or be applied by an older recipe: the report says so.
-    source : DuckDBSource
-    out : Path
-        The HTML file.
-    wanted : Wanted, optional
-    progress : callable, optional
-        Called with what is being done and the share of it that is done, from 0 to 1.
-
-    Returns
-    -------
-    Page
-        What was written.
-
-    Raises
-    ------
-    EmbfeastError
-        No recipe is fitted, the source has no text, labels do not fit, or the file cannot be
-        written.
+    The repository's views may lack, or be applied by an older recipe: the report says so.
+    `progress` is called with what is being done and the share of it that is done, from 0 to 1.
     """
     wanted = wanted or Wanted()
-    told = progress or (lambda what, share: None)
-    repo = Path(store.config.repo_path or ".")
-    fitted = _fitted(store)
+    report_progress = progress or (lambda what, share: None)
+    repository = Repository.of(store)
+    repo, fitted = repository.folder, repository.settings.recipe()
     labels, label_name = _labels(source, repo, wanted)
     sample = take_sample(
         fitted, source, repo, labels=labels, label_name=label_name, rows=wanted.sample,
-        seed=wanted.seed, progress=lambda share: told("encoding texts", share),
+        seed=wanted.seed, progress=lambda share: report_progress("encoding texts", share),
     )  # fmt: skip
-    findings, why_not = _verified(store, told)
-    found, why_no_score = _evaluated(fitted, source, repo, wanted, labels, told)
-    sections = [helps(found, label_name, why_no_score), map_of_texts(sample, wanted.map)]
-    entries = [(n, e) for n, e in fitted.settings.tricks.items() if e.trick in SECTIONS]
-    for done, (name, entry) in enumerate(entries):
-        told("drawing", done / len(entries))
-        sections.append(SECTIONS[entry.trick](sample, name))
-    tables = [] if why_not else stored(store)
+    findings, why_not = _verified(repository, report_progress)
+    evaluation, why_no_score = _evaluated(fitted, source, repo, wanted, labels, report_progress)
+    sections = [helps(evaluation, label_name, why_no_score), map_of_texts(sample, wanted.map)]
+    shown = {name: trick.section for name, trick in fitted.tricks.items() if trick.section}
+    for done, (name, section) in enumerate(shown.items()):
+        report_progress("drawing", done / len(shown))
+        sections.append(SECTIONS.get(section, columns)(sample, name))
+    tables = [] if why_not else stored(repository)
     sections += [drift(sample), health(findings, tables, why_not), settings(fitted)]
     page = Page(
-        title=source.name,
+        title=_title(source),
         made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, embfeast {__version__}",
-        cards=overview(sample, findings, why_not, found),
+        cards=overview(sample, findings, why_not, evaluation, why_no_score),
         sections=sections,
         recipe=Recipe(fitted.settings).to_yaml(),
+        verdict=evaluation.verdict if evaluation else why_no_score,
     )
     _write(out, render(page))
-    told("drawing", 1.0)
+    report_progress("drawing", 1.0)
     return page
 
 
-def _fitted(store: FeatureStore) -> FittedRecipe:
-    config = engine_config(store.config)
-    fitted = load_current(in_repo(store.config, config.recipes))
-    cache = EmbeddingCache(in_repo(store.config, config.cache)) if config.cache else None
-    fitted.encoder = Encoder(fitted.settings.model, cache=cache)
-    return fitted
+def _title(source: DuckDBSource) -> str:
+    """Return what a reader calls the texts: the source's description, else columns and table."""
+    if source.description:
+        return str(source.description)
+    table = source.table or Path(source.database).stem
+    return f"{' and '.join(source.text_columns)} of {table}".replace("_", " ")
 
 
 def _labels(source: DuckDBSource, repo: Path, wanted: Wanted) -> tuple[pd.DataFrame | None, str]:
     if wanted.labels is not None:
         return wanted.labels, "label"
     column = wanted.label_column or source.label_column
-    return (own_labels(source, repo, column), column) if column else (None, "label")
+    if not column:
+        return None, "label"
+    with source.open(repo) as texts:
+        return own_labels(texts, column, source.label_known_column), column
 
 
-def _verified(store: FeatureStore, told: Told) -> tuple[list[Finding], str]:
+def _verified(repository: Repository, progress: Told) -> tuple[list[Finding], str]:
     """Return what the check of stored features found, or why there is nothing to check."""
     try:
-        return verify(store, progress=lambda share: told("verifying", share)), ""
+        return verify(repository, progress=lambda share: progress("verifying", share)), ""
     except EmbfeastError as error:
         return [], error.message
 
@@ -169,7 +150,7 @@ def _evaluated(
     repo: Path,
     wanted: Wanted,
     labels: pd.DataFrame | None,
-    told: Told,
+    progress: Told,
 ) -> tuple[Evaluation | None, str]:
     """Return which tricks help on the labels, or why that is not known."""
     if labels is None:
@@ -187,9 +168,10 @@ def _evaluated(
         rows = rows.reset_index(drop=True)
     try:
         return evaluate(
-            rows["text"], rows["label"], Recipe(fitted.settings),
-            timestamps=rows["time"], folds=wanted.folds, encoder=fitted.encoder, seed=wanted.seed,
-            progress=lambda share: told("comparing features on the label", share),
+            cast(Any, rows["text"]), cast(Any, rows["label"]), Recipe(fitted.settings),
+            timestamps=rows["time"], folds=wanted.folds, budget=wanted.budget,
+            encoder=fitted.encoder, seed=wanted.seed,
+            progress=lambda share: progress("comparing features on the label", share),
         ), ""  # fmt: skip
     except EmbfeastError as error:
         return None, f"The features could not be compared: {error.message}."

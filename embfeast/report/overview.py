@@ -5,22 +5,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from embfeast.evaluation import Evaluation
-from embfeast.plugin.verify import Finding
-from embfeast.report.helps import summary
-from embfeast.report.sample import Sample
+from embfeast.report.sample import ReportSample
+from embfeast.report.sections.helps import summary
+from embfeast.repository.check.finding import Finding
 
 State = Literal["good", "bad", "plain"]
 
 
 @dataclass(frozen=True)
 class Card:
-    """One fact of the summary.
-
-    Attributes
-    ----------
-    name, value, detail : str
-    state : {"good", "bad", "plain"}
-    """
+    """One fact of the summary."""
 
     name: str
     value: str
@@ -29,42 +23,39 @@ class Card:
 
 
 def overview(
-    sample: Sample, findings: Sequence[Finding], why_not: str, found: Evaluation | None
+    sample: ReportSample,
+    findings: Sequence[Finding],
+    why_not: str,
+    evaluation: Evaluation | None,
+    why_no_score: str = "",
 ) -> list[Card]:
-    """Return the facts of the summary, in order."""
+    """Return the facts of the summary, in order; it says why stored features or scores lack."""
+    fitted = sample.fitted
+    made = f"{len(fitted.settings.tricks)} entries, fitted on {fitted.record.rows:,} texts"
     return [
         _texts(sample),
         _period(sample),
-        Card(
-            "Recipe",
-            sample.fitted.digest[:12],
-            f"{len(sample.fitted.settings.tricks)} entries, fitted on "
-            f"{sample.fitted.record.rows:,} texts",
-        ),
+        Card("Recipe", fitted.digest[:12], made),
         _parity(findings, why_not),
         _freshness(findings, why_not),
-        _help(sample, found),
+        _help(evaluation, why_no_score),
     ]
 
 
-def _texts(sample: Sample) -> Card:
+def _texts(sample: ReportSample) -> Card:
     missing = sample.source.missing
-    return Card(
-        "Texts",
-        f"{sample.source.rows:,}",
-        f"{len(sample.texts):,} looked at, "
-        + (f"{missing:,} missing or blank" if missing else "none missing"),
-    )
+    lacking = f"{missing:,} missing or blank" if missing else "none missing"
+    detail = f"{len(sample.texts):,} looked at, {lacking}"
+    return Card("Texts", f"{sample.source.rows:,}", detail)
 
 
-def _period(sample: Sample) -> Card:
+def _period(sample: ReportSample) -> Card:
     first, last = sample.source.first, sample.source.last
     if first is None or last is None:
         return Card("Period", "—", "")
     days = (last - first).days + 1
-    return Card(
-        "Period", f"{days:,} day{'s' * (days != 1)}", f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
-    )
+    counted = f"{days:,} day{'s' * (days != 1)}"
+    return Card("Period", counted, f"{first:%Y-%m-%d} to {last:%Y-%m-%d}")
 
 
 def _parity(findings: Sequence[Finding], why_not: str) -> Card:
@@ -79,22 +70,23 @@ def _parity(findings: Sequence[Finding], why_not: str) -> Card:
 
 
 def _freshness(findings: Sequence[Finding], why_not: str) -> Card:
-    own = [finding for finding in findings if finding.check == "freshness"]
-    if why_not or not own:
+    fresh = [finding for finding in findings if finding.check == "freshness"]
+    if why_not or not fresh:
         return Card("Freshness", "not known", "nothing is materialized")
-    late = [finding for finding in own if not finding.ok]
+    late = [finding for finding in fresh if not finding.ok]
     if late:
         return Card("Freshness", "behind", late[0].detail, "bad")
     return Card("Freshness", "up to date", "every text has its features", "good")
 
 
-def _help(sample: Sample, found: Evaluation | None) -> Card:
-    if found is None:
-        return Card("What helps", "not measured", "there is no label, or it was left out")
-    good = [row for row in found.rows if row.verdict == "helps"]
+def _help(evaluation: Evaluation | None, why_not: str) -> Card:
+    if evaluation is None:
+        return Card("What helps", "not measured", why_not)
+    sets = [row for row in evaluation.rows if row.verdict and not row.is_baseline]
+    good = [row for row in sets if row.verdict == "helps"]
     return Card(
         "What helps",
-        f"{len(good)} of {found.comparisons} sets" if good else "raw is enough",
-        summary(found),
+        f"{len(good)} of {len(sets)} sets" if good else "raw is enough",
+        summary(evaluation),
         "good" if good else "plain",
     )

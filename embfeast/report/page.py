@@ -1,5 +1,6 @@
 """The page: cards, sections and figures put into one HTML file that needs no network."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,30 +12,22 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from embfeast.report.charts import CONFIG
 from embfeast.report.overview import Card
 from embfeast.report.section import Figure, Section, Table
+
+LONG = 40  # characters of a cell
 
 
 @dataclass(frozen=True)
 class Page:
-    """What the page shows.
-
-    Attributes
-    ----------
-    title, made : str
-        What it is about, and when and by which version it was made.
-    cards : sequence of Card
-    sections : sequence of Section
-    recipe : str
-        As YAML.
-    """
+    """What the page shows; the recipe as YAML, and first of all the evaluation's verdict."""
 
     title: str
     made: str
     cards: Sequence[Card]
     sections: Sequence[Section]
     recipe: str
+    verdict: str = ""
 
 
 def render(page: Page) -> str:
@@ -50,7 +43,7 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.tests |= {"figure": _is_figure, "number": _is_number}
+    environment.tests |= {"figure": _is_figure, "number": _is_number, "wide": _is_wide}
     environment.filters |= {"anchor": anchor, "shown": _shown}
     template = environment.get_template("report.html")
     made = template.render(
@@ -58,7 +51,7 @@ def render(page: Page) -> str:
         style=_own("style.css"),
         script=_own("figures.js"),
         vega=Markup(_vega()),  # noqa: S704 - not the user's
-        config=CONFIG,
+        config=json.loads(_own("figures.json")),
     )
     return made.lstrip()  # what the macros leave before the first line
 
@@ -87,6 +80,12 @@ def _vega() -> str:
 
 def _is_figure(part: Figure | Table) -> bool:
     return isinstance(part, Figure)
+
+
+def _is_wide(table: Table) -> bool:
+    """Tell whether a table has texts or lists that a narrow screen would cut."""
+    cells = [cell for row in table.rows for cell in row if not _is_number(cell)]
+    return any(not isinstance(cell, str) or len(cell) > LONG for cell in cells)
 
 
 def _is_number(value: Any) -> bool:

@@ -12,55 +12,31 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from embfeast.errors import EmbfeastError
-from embfeast.plugin.compute import joined_texts
 from embfeast.plugin.source import DuckDBSource
 from embfeast.recipe import FittedRecipe
-from embfeast.recipe.fitted import is_missing
+from embfeast.recipe.encoded import Matrix, is_missing
 from embfeast.recipe.settings import PLAIN
-from embfeast.tricks.rowwise import unit_rows
-from embfeast.tricks.selection import is_number
-
-Matrix = NDArray[np.float32]
+from embfeast.texts.opened import joined_texts
+from embfeast.tricks.parts.rowwise import unit_rows
+from embfeast.tricks.parts.selection import is_number
 
 
 @dataclass(frozen=True)
-class Source:
-    """What one pass over the whole table has counted.
+class SourceCounts:
+    """What one pass over the whole table has counted; lengths of texts in characters."""
 
-    Attributes
-    ----------
-    rows, missing : int
-        Rows, every revision; those whose text is missing or blank.
-    lengths : ndarray of shape (rows with text,), int64
-        Characters of each text.
-    first, last : Timestamp or None
-        Event times, UTC.
-    """
-
-    rows: int
-    missing: int
-    lengths: NDArray[np.int64]
-    first: pd.Timestamp | None
-    last: pd.Timestamp | None
+    rows: int = 0
+    missing: int = 0
+    lengths: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    first: pd.Timestamp | None = None
+    last: pd.Timestamp | None = None
 
 
 @dataclass
-class Sample:
-    """A sample of the texts, and the recipe's output for it.
+class ReportSample:
+    """A sample of the texts in order of time, and the recipe's output for it by entry.
 
-    Attributes
-    ----------
-    fitted : FittedRecipe
-    texts : list of str, length n
-        None of them missing, in order of time.
-    times : DatetimeIndex of length n
-        Event times, UTC.
-    labels : ndarray of shape (n,) or None
-        str classes, or float64 numbers; None or NaN where a text has none. None without labels.
-    label_name : str
-    outputs : dict of ndarray of shape (n, width), float32
-        By entry, and ``"embedding"``.
-    seed : int
+    Labels are str classes (None where a text has none), or float64 numbers (NaN).
     """
 
     fitted: FittedRecipe
@@ -70,7 +46,7 @@ class Sample:
     label_name: str
     outputs: dict[str, Matrix]
     seed: int = 0
-    source: Source = field(default_factory=lambda: Source(0, 0, np.empty(0, np.int64), None, None))
+    source: SourceCounts = field(default_factory=SourceCounts)
 
     @cached_property
     def embedding(self) -> NDArray[np.float64]:
@@ -108,75 +84,54 @@ def take_sample(
     rows: int = 2_000,
     seed: int = 0,
     progress: Callable[[float], Any] | None = None,
-) -> Sample:
+) -> ReportSample:
     """Read texts, every revision alike, and compute the recipe's features once.
 
-    Parameters
-    ----------
-    fitted : FittedRecipe
-    source : DuckDBSource
-        With `key_columns`.
-    repo : Path
-    labels : DataFrame, optional
-        Key columns and ``label``.
-    label_name : str
-        Shown for the label.
-    rows : int, default 2000
-        Texts drawn.
-    seed : int, default 0
-    progress : callable, optional
-        Called with the share of the texts encoded, from 0 to 1.
-
-    Raises
-    ------
-    EmbfeastError
-        The source cannot be read, or has no text.
+    Labels (key columns and ``label``) are shown under `label_name`; `progress` is called with the
+    share of the texts encoded.
     """
     keys = list(source.key_columns)
-    drawn, counted = _read(source, repo, keys, rows, seed)
+    drawn, counted = _read(source, repo, rows, seed)
     texts = joined_texts(drawn, source.text_columns)
     kept = [row for row, text in enumerate(texts) if not is_missing(text)]
     if not kept:
         raise EmbfeastError(f"source {source.name!r} has no text; there is nothing to report on")
-    own = [str(texts[row]) for row in kept]
+    present = [str(texts[row]) for row in kept]
     done = 0
 
-    def told(count: int) -> None:
+    def count_encoded(count: int) -> None:
         nonlocal done
         done += count
         if progress:
-            progress(min(done / len(own), 1.0))
+            progress(min(done / len(present), 1.0))
 
-    outputs = fitted.matrices(own, fitted.entries, progress=told)
     times = pd.DatetimeIndex(drawn[source.timestamp_field].to_pandas()).take(kept)
-    found = None if labels is None else _labels(drawn.take(kept), labels, keys)
-    return Sample(fitted, own, times, found, label_name, outputs, seed, counted)
+    owners = drawn.select(keys).take(kept) if keys else None
+    outputs = fitted.matrices(
+        present, fitted.entries, times=times, keys=owners, progress=count_encoded
+    )
+    row_labels = None if labels is None else _labels(drawn.take(kept), labels, keys)
+    return ReportSample(fitted, present, times, row_labels, label_name, outputs, seed, counted)
 
 
-def _read(
-    source: DuckDBSource, repo: Path, keys: list[str], rows: int, seed: int
-) -> tuple[pa.Table, Source]:
-    total = source.count(repo)
-    chosen = np.arange(total)
-    if rows < total:
-        chosen = np.sort(np.random.default_rng(seed).choice(total, rows, replace=False))
+def _read(source: DuckDBSource, repo: Path, rows: int, seed: int) -> tuple[pa.Table, SourceCounts]:
     start, missing, taken = 0, 0, []
     lengths: list[int] = []
     first: Any = None
     last: Any = None
-    for chunk in source.read_texts(repo, keys=keys):
-        end = start + chunk.num_rows
-        taken.append(chunk.take(chosen[(chosen >= start) & (chosen < end)] - start))
-        start = end
-        texts = joined_texts(chunk, source.text_columns)
-        lengths += [len(text) for text in texts if text is not None]
-        missing += sum(map(is_missing, texts))
-        events = chunk[source.timestamp_field]
-        first = events[0].as_py() if first is None else first  # rows come in order of time
-        last = events[-1].as_py()
+    with source.open(repo) as opened:
+        for chunk, chosen in opened.read_sampled(rows, seed):
+            taken.append(chunk.take(chosen))
+            start += chunk.num_rows
+            texts = joined_texts(chunk, source.text_columns)
+            lengths += [len(text) for text in texts if text is not None]
+            missing += sum(map(is_missing, texts))
+            events = chunk[source.timestamp_field]
+            first = events[0].as_py() if first is None else first  # rows come in order of time
+            last = events[-1].as_py()
     if not taken:
         raise EmbfeastError(f"source {source.name!r} has no rows; there is nothing to report on")
-    counted = Source(
+    counted = SourceCounts(
         start, missing, np.array(lengths, dtype=np.int64), pd.Timestamp(first), pd.Timestamp(last)
     )
     return pa.concat_tables(taken).combine_chunks(), counted
@@ -185,18 +140,18 @@ def _read(
 def _labels(drawn: pa.Table, labels: pd.DataFrame, keys: list[str]) -> NDArray[Any] | None:
     """Return each row's label by its key; keys are compared as text, as files keep them."""
     known = dict(zip(_as_text(labels[keys]), labels["label"], strict=True))
-    found = pd.Series(
+    row_labels = pd.Series(
         [known.get(key) for key in _as_text(drawn.select(keys).to_pandas())], dtype=object
     )
-    present = found.notna()
+    present = row_labels.notna()
     if not present.any():
         return None
-    values = found[present].infer_objects().to_numpy()
+    values = row_labels[present].infer_objects().to_numpy()
     if is_number(values):
-        return np.asarray(found.astype(np.float64))
-    found[present] = found[present].astype(str)
-    found[~present] = None
-    return np.asarray(found, dtype=object)
+        return np.asarray(row_labels.astype(np.float64))
+    row_labels[present] = row_labels[present].astype(str)
+    row_labels[~present] = None
+    return np.asarray(row_labels, dtype=object)
 
 
 def _as_text(frame: pd.DataFrame) -> list[tuple[str, ...]]:

@@ -7,17 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Table:
-    """Rows a person reads.
-
-    Attributes
-    ----------
-    title : str
-    columns : sequence of str
-    rows : sequence of sequence
-        Numbers are aligned to the right; strings may be anything a user wrote.
-    note : str
-        Said below it.
-    """
+    """Rows a person reads; numbers are aligned to the right, the note is said below."""
 
     title: str
     columns: Sequence[str]
@@ -26,16 +16,8 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Group:
-    """One entry of a legend: texts shown in one colour and shape.
-
-    Attributes
-    ----------
-    name : str
-    count : int
-    color, shape : int
-        Places in the page's palette and shapes.
-    """
+class LegendGroup:
+    """Texts shown in one colour and shape, places in the page's palette and shapes."""
 
     name: str
     count: int
@@ -45,24 +27,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture with what it shows in words and numbers.
+    """A picture (Vega-Lite) with what it shows in words and numbers.
 
-    Attributes
-    ----------
-    title : str
-    description : str
-        Read out by a screen reader in the picture's place.
-    spec : dict
-        Vega-Lite.
-    data : Table
-        The numbers drawn.
-    caption : str
-        Said below it.
-    legends : dict of list of Group
-        By what the points may be coloured by; its first key is shown first. Empty where the
-        picture has its own legend or needs none.
-    half : bool
-        Whether it may stand beside another one on a wide screen.
+    A screen reader reads the description. `legends`, by what points may be coloured by, stay empty
+    where the picture has its own or needs none. A `half` one may stand beside another;
+    `scale` names shades by CSS colour.
     """
 
     title: str
@@ -70,23 +39,14 @@ class Figure:
     spec: dict[str, Any]
     data: Table
     caption: str = ""
-    legends: dict[str, list[Group]] = field(default_factory=dict)
+    legends: dict[str, list[LegendGroup]] = field(default_factory=dict)
     half: bool = False
+    scale: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
 class Section:
-    """One chapter of the report.
-
-    Attributes
-    ----------
-    title : str
-    about : str
-        What kind of thing it is about: a trick's name, or nothing.
-    prose : sequence of str
-        Paragraphs with the numbers.
-    parts : sequence of Figure or Table
-    """
+    """One chapter: its title, what kind of thing it is about, paragraphs, figures and tables."""
 
     title: str
     about: str = ""

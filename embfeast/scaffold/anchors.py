@@ -9,19 +9,7 @@ MOST_CONCEPTS = 100
 
 
 def concepts(labels: Sequence[str]) -> tuple[dict[str, str | list[str]], str]:
-    """Return a phrase for each label that is a name.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        A label's values.
-
-    Returns
-    -------
-    phrases : dict of list of str
-        By feature name; empty where the values name no concepts.
-    why : str
-        Why it is empty.
+    """Return phrases by feature name for a label's values that are names, or why they are none.
 
     Examples
     --------

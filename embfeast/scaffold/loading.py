@@ -1,73 +1,97 @@
 """CSV, Parquet and JSON Lines files, read by DuckDB."""
 
-import difflib
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 
-from embfeast.errors import EmbfeastError
-from embfeast.plugin.database import literal, quote
+from embfeast.errors import EmbfeastError, did_you_mean
+from embfeast.scaffold.delimited import Layout, cannot_read, scan_csv
+from embfeast.scaffold.encodings import as_utf8
+from embfeast.scaffold.names import shown
+from embfeast.texts.database import literal, quote
 
 READERS = {
     ".csv": "read_csv",
     ".tsv": "read_csv",
-    ".csv.gz": "read_csv",
     ".parquet": "read_parquet",
     ".jsonl": "read_json",
     ".ndjson": "read_json",
     ".json": "read_json",
 }
+# Texts may be packed.
+READERS |= {f"{e}.gz": reader for e, reader in READERS.items() if reader != "read_parquet"}
 # The column that a loaded table has besides the file's own.
 ROW = "row_id"
 
 
-def load_file(file: Path, database: Path, table: str) -> None:
-    """Load a file into a new DuckDB database.
+def load_file(file: Path, database: Path, table: str, layout: Layout | None = None) -> list[str]:
+    """Load a file into a table of a new DuckDB database; return lines that say what was found out.
 
-    Parameters
-    ----------
-    file : Path
-        CSV, Parquet or JSON Lines, told by its ending.
-    database : Path
-        Must not exist.
-    table : str
-        Gets the file's columns and, where the file has none of that name, ``row_id``: the row's
-        number in the file, from 1.
-
-    Raises
-    ------
-    EmbfeastError
-        The file is missing, empty, of an unknown kind, or cannot be read.
+    The file's ending tells how it is read. Where it has no column ``row_id``, the table gets one:
+    the row's number in the file, from 1. What is made on the way lies beside the database.
     """
+    scan, notes = _scan(file, layout or Layout(), database.parent)
+    with _reading(file, str(database)) as connection:
+        named = {name.lower() for name in columns_of(connection, scan)}
+        added = "" if ROW in named else f", row_number() OVER () AS {ROW}"
+        connection.execute(f"CREATE TABLE {quote(table)} AS SELECT *{added} FROM {scan}")
+    return notes
+
+
+def labelled_texts(
+    file: Path, text: str, label: str, time: str | None, group: str | None = None
+) -> pd.DataFrame:
+    """Return the columns text, label and, where they are named, time and group of a file."""
     scan = scan_file(file)
+    named = {"text": text, "label": label, "time": time, "group": group}
+    columns = {name: column for name, column in named.items() if column}
+    wanted = ", ".join(f"{quote(column)} AS {name}" for name, column in columns.items())
+    with _reading(file) as connection:
+        check_columns(columns_of(connection, scan), file, [text], time, label, group)
+        rows: pd.DataFrame = connection.sql(f"SELECT {wanted} FROM {scan}").df()
+        return rows
+
+
+@contextmanager
+def _reading(file: Path, database: str = ":memory:") -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database that a file is read into; what DuckDB cannot read is said."""
     try:
-        with closing(duckdb.connect(str(database))) as connection:
+        with closing(duckdb.connect(database)) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            named = {name.lower() for name in columns_of(connection, scan, file)}
-            added = "" if ROW in named else f", row_number() OVER () AS {ROW}"
-            connection.execute(
-                f"CREATE TABLE {quote(table)} AS SELECT *{added} FROM {scan}"  # noqa: S608
-            )
+            yield connection
     except duckdb.Error as error:
         raise EmbfeastError(cannot_read(file, error)) from error
 
 
 def scan_file(file: Path) -> str:
-    """Return the SQL that reads a file, told by its ending.
+    """Return the SQL that reads a file, told by its ending; one of texts must be in UTF-8."""
+    return _scan(file, Layout(encoding="utf-8"), file.parent)[0]
 
-    Raises
-    ------
-    EmbfeastError
-        It is missing or of an unknown kind.
-    """
+
+def _scan(file: Path, layout: Layout, folder: Path) -> tuple[str, list[str]]:
+    """Return the SQL that reads a file, and lines that say what was found out."""
     if not file.is_file():
         raise EmbfeastError(f"{file} does not exist")
     ending = file_ending(file)
     if ending is None:
         raise EmbfeastError(f"{file}: unknown kind of file; give one of {', '.join(READERS)}")
-    return f"{READERS[ending]}({literal(str(file))})"
+    if file.stat().st_size == 0:
+        raise EmbfeastError(f"{file} is empty")
+    reader = READERS[ending]
+    if reader != "read_csv" and {layout.delimiter, layout.header, layout.quotes} != {None}:
+        raise EmbfeastError(f"{file} is no CSV, which --delimiter, --header and --quotes are for")
+    if reader == "read_parquet":
+        return f"{reader}({literal(str(file))})", []
+    written, note = as_utf8(file, layout.encoding, folder)
+    notes = [note] if note else []
+    if reader == "read_csv":
+        scan, more = scan_csv(written, layout, file)
+        return scan, notes + more
+    # All of it is looked at, since a type that later lines break would end in an error.
+    return f"{reader}({literal(str(written))}, sample_size = -1)", notes
 
 
 def file_ending(file: Path) -> str | None:
@@ -82,32 +106,18 @@ def file_ending(file: Path) -> str | None:
     return next((ending for ending in READERS if name.endswith(ending)), None)
 
 
-def columns_of(connection: duckdb.DuckDBPyConnection, scan: str, file: Path) -> dict[str, str]:
-    """Return the columns of a file with their types.
-
-    Raises
-    ------
-    EmbfeastError
-        The file is empty.
-    """
-    if file.stat().st_size == 0:
-        raise EmbfeastError(f"{file} is empty")
-    found = connection.execute(f"DESCRIBE FROM {scan}").fetchall()
-    return {row[0]: row[1] for row in found}
+def columns_of(connection: duckdb.DuckDBPyConnection, scan: str) -> dict[str, str]:
+    """Return the columns of a file with their types."""
+    return {row[0]: row[1] for row in connection.execute(f"DESCRIBE FROM {scan}").fetchall()}
 
 
 def check_columns(
-    types: dict[str, str],
-    file: Path,
-    text: Sequence[str],
-    label: str | None,
-    key: str | None,
-    time: str | None,
+    types: dict[str, str], file: Path, text: Sequence[str], time: str | None, *others: str | None
 ) -> None:
     """Raise EmbfeastError where a column is missing, or a text column holds no text."""
     if not text:
         raise EmbfeastError("name at least one text column with --text")
-    for column in [*text, label, key, time]:
+    for column in [*text, *others, time]:
         if column is not None and column not in types:
             raise EmbfeastError(no_column(str(file), column, list(types)))
     for column in text:
@@ -128,11 +138,5 @@ def no_column(where: str, column: str, known: Sequence[str]) -> str:
     >>> no_column("reviews", "bodi", ["id", "body"])
     "reviews has no column 'bodi' (did you mean 'body'?); it has id, body"
     """
-    close = difflib.get_close_matches(column, known, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"{where} has no column {column!r}{hint}; it has {', '.join(known)}"
-
-
-def cannot_read(file: Path, error: duckdb.Error) -> str:
-    """Say in one line why DuckDB cannot read a file."""
-    return f"{file} cannot be read: {' '.join(str(error).split())[:300]}"
+    hint = did_you_mean(column, known)
+    return f"{where} has no column {column!r}{hint}; it has {', '.join(map(shown, known))}"

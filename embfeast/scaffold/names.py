@@ -9,6 +9,7 @@ from collections.abc import Sequence
 TAKEN = {"batch", "live", "pairs", "fitted", "entities", "sources", "views", "services"}
 TAKEN |= {"Path", "Entity", "ValueType", "DuckDBSource"}
 MOST = 40
+LONGEST = 60  # of a name that is printed
 
 
 def name_of(given: str, otherwise: str = "text") -> str:
@@ -26,6 +27,18 @@ def name_of(given: str, otherwise: str = "text") -> str:
     if name[0].isdigit():
         name = f"{otherwise}_{name}"
     return f"{name}_{otherwise}" if keyword.iskeyword(name) or name in TAKEN else name
+
+
+def shown(name: str) -> str:
+    """Return a column's name as a person can read it in a line.
+
+    Examples
+    --------
+    >>> shown("body"), len(shown("How satisfied are you with the answer? " * 3))
+    ('body', 60)
+    """
+    line = " ".join(name.split())
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
 def singular(name: str) -> str:

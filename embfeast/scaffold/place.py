@@ -2,17 +2,18 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from embfeast.errors import EmbfeastError
-from embfeast.plugin.database import literal, quote
+from embfeast.scaffold.delimited import Layout
 from embfeast.scaffold.loading import file_ending, load_file
 from embfeast.scaffold.names import name_of
 from embfeast.scaffold.table import only_table
+from embfeast.texts.database import literal, quote
 
 # The column that holds the one moment at which all texts were known.
 KNOWN = "known_since"
@@ -20,20 +21,11 @@ KNOWN = "known_since"
 
 @dataclass(frozen=True)
 class Place:
-    """A table or query of a database.
+    """A table or a query of a database, and what its texts are called.
 
-    Attributes
-    ----------
-    database : Path
-        Where the database file lies now.
-    written : str
-        Its path as the repository writes it.
-    table, query : str or None
-        One of the two.
-    what : str
-        What the texts are called: the table's or file's name.
-    loaded : bool
-        Whether the database was made from a file and still has to be moved to `written`.
+    `database` is where the file lies now, `written` its path as the repository writes it; one that
+    was `loaded` from a file still has to be moved there. `notes` say what was found out about the
+    file.
     """
 
     database: Path
@@ -42,12 +34,20 @@ class Place:
     query: str | None
     what: str
     loaded: bool = False
+    notes: tuple[str, ...] = ()
 
     def since(self, moment: datetime) -> "Place":
         """Return the same rows with a column that holds one moment."""
-        rows = quote(str(self.table)) if self.table else f"({self.query})"
-        query = f"SELECT *, TIMESTAMPTZ {literal(moment.isoformat())} AS {KNOWN} FROM {rows}"  # noqa: S608
-        return Place(self.database, self.written, None, query, self.what, self.loaded)
+        return self._selecting(f"*, TIMESTAMPTZ {literal(moment.isoformat())} AS {KNOWN}")
+
+    def replacing(self, columns: Mapping[str, str]) -> "Place":
+        """Return the same rows with columns computed from their own values."""
+        parts = ", ".join(f"{sql} AS {quote(column)}" for column, sql in columns.items())
+        return self._selecting(f"* REPLACE ({parts})")
+
+    def _selecting(self, what: str) -> "Place":
+        rows = quote(self.table) if self.table else f"({str(self.query).strip().rstrip(';')}\n)"
+        return replace(self, table=None, query=f"SELECT {what} FROM {rows}")
 
     def move_into(self, repo: Path) -> None:
         """Bring a loaded database to where the repository reads it."""
@@ -65,19 +65,16 @@ def find_place(
     file: Path | None = None,
     table: str | None = None,
     query: str | None = None,
+    layout: Layout | None = None,
 ) -> Iterator[Place]:
-    """Find the texts; a file is loaded into a database that is gone afterwards unless it was moved.
-
-    Raises
-    ------
-    EmbfeastError
-        Not exactly one of database and file is given, or it cannot be read.
-    """
+    """Find the texts; a file is loaded into a database that is gone afterwards unless moved."""
     if (database is None) == (file is None):
         raise EmbfeastError("say where the texts lie: --database D.duckdb or --file F.csv")
     if table is not None and query is not None:
         raise EmbfeastError("give either --table or --query")
     if database is not None:
+        if layout not in (None, Layout()):
+            raise EmbfeastError("--delimiter, --encoding, --header and --quotes go with --file")
         if database.is_file() and file_ending(database):
             raise EmbfeastError(f"{database} is a file of rows; give it by --file")
         if query is None:
@@ -95,8 +92,9 @@ def find_place(
     beside = next(folder for folder in repo.resolve().parents if folder.is_dir())
     with tempfile.TemporaryDirectory(prefix=".embfeast_", dir=beside) as folder:
         loaded = Path(folder) / "loaded.duckdb"
-        load_file(file, loaded, what)
-        yield Place(loaded, written, what if query is None else None, query, what, loaded=True)
+        notes = load_file(file, loaded, what, layout)
+        shown = what if query is None else None
+        yield Place(loaded, written, shown, query, what, loaded=True, notes=tuple(notes))
 
 
 def moment_of(given: str | None) -> datetime | None:

@@ -16,18 +16,9 @@ from embfeast.scaffold.table import TextTable
 
 @dataclass(frozen=True)
 class Plan:
-    """A repository to be written.
+    """A repository to be written, and what was found for it.
 
-    Attributes
-    ----------
-    repo : Path
-    name : str
-        What a text is called: the entity's name and the start of every view's.
-    model : str
-    place, roles, survey, sample, proposal
-        What was found.
-    value_types : dict of str
-        Feast's type of each key column.
+    `name` is what a text is called: the entity's name and the start of every view's.
     """
 
     repo: Path
@@ -50,7 +41,7 @@ class Plan:
         keys = [(key, self.value_types[key]) for key in self.roles.key]
         key_entities, pair = entity_plans(keys, self.name, self.roles.pairs)
         table = f"the table `{self.place.table}` of" if self.place.table else "a query on"
-        return {
+        own = {
             "project": name_of(self.repo.resolve().name, "project"),
             "name": self.name,
             "model": self.model,
@@ -61,19 +52,13 @@ class Plan:
             "database": self.place.written,
             "table": self.place.table,
             "query": self.place.query,
-            "text": self.roles.text,
-            "time": self.roles.time,
-            "created": self.roles.created,
-            "keys": self.roles.key,
-            "label": self.roles.label,
             "count": f"{len(self.sample.texts):,}",
             "as_of": f"{self.survey.as_of:%Y-%m-%d %H:%M} UTC",
             "example": self.survey.example,
-            "entries": self.proposal.entries,
-            "left_out": self.proposal.left_out,
             "what": f"{table} `{self.place.written}`",
             "commands": self.commands("."),
         }
+        return vars(self.roles) | vars(self.proposal) | own
 
     def commands(self, repo: str) -> list[str]:
         """Return the commands that come next, for a repository seen from where they are typed."""
@@ -102,11 +87,7 @@ class Plan:
             "name": self.name,
             "roles": asdict(self.roles),
             "survey": asdict(self.survey),
-            "sample": {
-                "rows": self.sample.rows,
-                "blank": self.sample.blank,
-                "repeated": self.sample.repeated,
-            },
+            "sample": {n: v for n, v in vars(self.sample).items() if n != "texts"},
             "recipe": [asdict(entry) for entry in self.proposal.entries],
             "left_out": self.proposal.left_out,
             "warnings": self.proposal.warnings,

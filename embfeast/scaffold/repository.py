@@ -12,7 +12,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from embfeast.errors import EmbfeastError
-from embfeast.plugin.servers import read_yaml
+from embfeast.repository.settings_file import read_yaml
 from embfeast.scaffold.names import entity_name, python_literal, unique
 
 STORE = "feature_store.yaml"
@@ -28,9 +28,8 @@ WIDTH = 98
 
 @dataclass(frozen=True)
 class EntityPlan:
-    """One entity: the Python variable, Feast's name, and the key column."""
+    """One entity: its name, which is the Python variable's too, and the key column."""
 
-    variable: str
     name: str
     key: str
     value_type: str
@@ -43,13 +42,7 @@ def is_repository(folder: Path) -> bool:
 
 
 def check_target(folder: Path) -> None:
-    """Refuse a folder that could not be written into without harm.
-
-    Raises
-    ------
-    EmbfeastError
-        It holds other things than a feature repository, or our files already.
-    """
+    """Refuse a folder that could not be written into without harm."""
     if folder.exists() and not folder.is_dir():
         raise EmbfeastError(f"{folder} is a file; name a folder for the feature repository")
     if is_repository(folder):
@@ -71,19 +64,9 @@ def check_target(folder: Path) -> None:
 
 
 def write_repository(folder: Path, values: Mapping[str, Any]) -> list[Path]:
-    """Write the files.
+    """Write the files with the values that the templates name, and return them.
 
-    Parameters
-    ----------
-    folder : Path
-        A new folder, or a feature repository of somebody else's, whose files stay as they are.
-    values : mapping
-        What the templates name.
-
-    Returns
-    -------
-    list of Path
-        The files written.
+    The folder is new, or a feature repository of somebody else's, whose files stay as they are.
     """
     guest = is_repository(folder)
     made = {name: _render(template, values, guest) for template, name in _file_names(guest).items()}
@@ -103,13 +86,7 @@ def store_settings() -> dict[str, Any]:
 
 
 def lacking_settings(folder: Path) -> list[str]:
-    """Return the lines that a repository's feature_store.yaml lacks.
-
-    Raises
-    ------
-    EmbfeastError
-        It is no valid YAML.
-    """
+    """Return the lines that a repository's feature_store.yaml lacks."""
     own, merged = _read_store(folder / STORE), yaml.safe_load(_merged(folder / STORE))
     changed = {name: value for name, value in merged.items() if own.get(name) != value}
     return yaml.safe_dump(changed, sort_keys=False).splitlines() if changed else []
@@ -190,33 +167,21 @@ def _yaml(value: Any) -> str:
 def entity_plans(
     keys: Sequence[tuple[str, str]], name: str, pairs: str | None
 ) -> tuple[list[EntityPlan], EntityPlan | None]:
-    """Plan the entities of key columns.
+    """Plan the entities of key columns, each with its Feast value type, and the pair's other one.
 
-    Parameters
-    ----------
-    keys : sequence of (str, str)
-        Key columns and their Feast value types.
-    name : str
-        What a text is called.
-    pairs : str or None
-        The other text's key.
-
-    Returns
-    -------
-    list of EntityPlan, EntityPlan or None
-        The keys' entities, and the pair's other one.
+    `name` is what a text is called, `pairs` the other text's key.
     """
     if len(keys) == 1:
         key, kind = keys[0]
-        plans = [EntityPlan(name, name, key, kind, f"A {name}".replace("_", " "))]
+        plans = [EntityPlan(name, key, kind, f"A {name}".replace("_", " "))]
     else:
         names = unique([entity_name(key) for key, _ in keys])
         plans = [
-            EntityPlan(own, own, key, kind, f"Part of the key of a {name}".replace("_", " "))
+            EntityPlan(own, key, kind, f"Part of the key of a {name}".replace("_", " "))
             for own, (key, kind) in zip(names, keys, strict=True)
         ]
     if pairs is None:
         return plans, None
     other = f"other_{name}"
     said = f"The second {name} of a pair".replace("_", " ")
-    return plans, EntityPlan(other, other, pairs, keys[0][1], said)
+    return plans, EntityPlan(other, pairs, keys[0][1], said)

@@ -1,17 +1,16 @@
 """Which column is what: text, key, time, label. What is not given is found out, and said."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import combinations
 
-from feast.value_type import ValueType
-
 from embfeast.errors import EmbfeastError
-from embfeast.plugin.database import quote
+from embfeast.plugin.view_factory import KEY_TYPES
 from embfeast.scaffold.loading import ROW, no_column
+from embfeast.scaffold.names import shown
 from embfeast.scaffold.table import Column, TextTable
+from embfeast.texts.database import quote
 
-KEY_TYPES = (ValueType.INT32, ValueType.INT64, ValueType.STRING)
 TIME_NAMES = ("event_timestamp", "created_at", "written_at", "timestamp", "created", "date", "time")
 # Say when a row was known or changed, rather than when it became true.
 LATER_NAMES = ("known", "load", "ingest", "insert", "updat", "modif", "import", "delet", "clos")
@@ -30,13 +29,7 @@ Choose = Callable[[str, Sequence[str]], str]
 class Roles:
     """What each column is for; empty or None where it was not given.
 
-    Attributes
-    ----------
-    text, key : tuple of str
-    time, created, label, pairs : str or None
-        `pairs` names the other text's key.
-    notes : tuple of str
-        What was found out and why, a sentence each.
+    `pairs` is the other text's key. `notes` say what was found out and why.
     """
 
     text: tuple[str, ...] = ()
@@ -45,7 +38,13 @@ class Roles:
     created: str | None = None
     label: str | None = None
     pairs: str | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """The table's columns that were given."""
+        singles = (self.time, self.created, self.label)
+        return [*self.text, *self.key, *(name for name in singles if name is not None)]
 
 
 def take_first(question: str, columns: Sequence[str]) -> str:
@@ -54,30 +53,13 @@ def take_first(question: str, columns: Sequence[str]) -> str:
 
 
 def find_roles(table: TextTable, given: Roles, choose: Choose = take_first) -> Roles:
-    """Check the columns that were given and find those that were not.
+    """Check the columns that were given and find text, key and time where they were not.
 
-    Parameters
-    ----------
-    table : TextTable
-    given : Roles
-    choose : callable
-        Asked only where several columns are about as likely.
-
-    Returns
-    -------
-    Roles
-        Text, key and time are there.
-
-    Raises
-    ------
-    EmbfeastError
-        A column is missing or of the wrong type, or none can be found: the message says what to
-        give.
+    `choose` is asked only where several columns are about as likely.
     """
     if not table.rows:
         raise EmbfeastError(f"{table.name} is empty; features are learned from texts, so add some")
-    singles = [name for name in (given.time, given.created, given.label) if name is not None]
-    for name in [*given.text, *given.key, *singles]:
+    for name in given.columns:
         if name not in table.columns:
             raise EmbfeastError(no_column(table.name, name, list(table.columns)))
     return _Search(table, given, choose).run()
@@ -91,28 +73,39 @@ class _Search:
         self.given = given
         self.choose = choose
         self.notes: list[str] = []
-        pairs = [given.pairs] if given.pairs else []
-        singles = [given.time, given.created, given.label]
-        self.taken = {*given.text, *given.key, *pairs, *(name for name in singles if name)}
+        self.taken = {*given.columns, given.pairs}
 
     def run(self) -> Roles:
         time = self._time()
         text = self._text()
+        self._check_label([*text, *self.given.key, time])
         if self.given.created:
             self._check_time(self.given.created)
         for name in filter(None, (time, self.given.created)):
             self._say_zone(self.table.columns[name])
         key = self._key(time)
         self._say_possible_labels()
-        return Roles(
-            text,
-            key,
-            time,
-            self.given.created,
-            self.given.label,
-            self._pairs(key),
-            tuple(self.notes),
-        )
+        pairs = self._pairs(key)
+        notes = tuple(self.notes)
+        return replace(self.given, text=text, key=key, time=time, pairs=pairs, notes=notes)
+
+    def _check_label(self, others: Sequence[str]) -> None:
+        if twice := [name for name in self.given.text if self.given.text.count(name) > 1]:
+            raise EmbfeastError(f"--text {shown(twice[0])} is given twice; give it once")
+        label = self.given.label
+        if label is None:
+            return
+        if label in others:
+            raise EmbfeastError(
+                f"--label {shown(label)} is the text, key or time too; leave --label out, or name "
+                "another column"
+            )
+        name = quote(label)
+        if not self.table.count(f"{name} <> (SELECT any_value({name}) FROM {self.table.relation})"):
+            raise EmbfeastError(
+                f"{self.table.name}: label {shown(label)!r} has one value, or none; there is "
+                "nothing to tell: leave --label out, or name another column"
+            )
 
     def _free(self) -> list[Column]:
         return [c for name, c in self.table.columns.items() if name not in self.taken]
@@ -128,15 +121,18 @@ class _Search:
         if self.given.time is not None:
             self._check_time(self.given.time)
             return self.given.time
-        found = sorted((c for c in self._free() if c.is_time), key=_likely_time)
+        found = sorted((c for c in self._free() if c.is_time), key=likely_time)
         if not found:
-            raise EmbfeastError(self._no_time())
+            raise EmbfeastError(
+                f"{self.table.name} has no time column, and features as of a time need one; if all "
+                "texts were known at one moment, give that: --time 2026-01-01"
+            )
         names = [column.name for column in found]
-        close = [c.name for c in found if _likely_time(c) == _likely_time(found[0])]
+        close = [c.name for c in found if likely_time(c) == likely_time(found[0])]
         name = self.choose("When did a text become true?", names) if len(close) > 1 else names[0]
         others = [other for other in names if other != name]
-        why = f"the likeliest of {', '.join(names)}" if others else "the only time"
-        self._take([name], f"time: {name}, {why}")
+        why = f"the likeliest of {_listed(names)}" if others else "the only time"
+        self._take([name], f"time: {shown(name)}, {why}")
         if later := [other for other in others if _sounds_later(other)]:
             self.notes.append(f"if {later[0]} says when a row was known, add --created {later[0]}")
         return name
@@ -145,35 +141,15 @@ class _Search:
         column = self.table.columns[name]
         if not column.is_time:
             raise EmbfeastError(
-                f"{self.table.name}: column {name!r} is {column.kind}, not a timestamp or date; "
-                f"{self._as_time(column)}"
+                f"{self.table.name}: column {shown(name)!r} is {column.kind}, not a timestamp or "
+                "date; name another with --time, or say how it reads with --time-format"
             )
 
     def _say_zone(self, column: Column) -> None:
         if column.kind == "DATE":
-            self.notes.append(f"{column.name} has no time of day: taken as midnight UTC")
+            self.notes.append(f"{shown(column.name)} has no time of day: taken as midnight UTC")
         elif "TIME ZONE" not in column.kind:
-            self.notes.append(f"{column.name} has no time zone: taken as UTC")
-
-    def _no_time(self) -> str:
-        for column in self._free():
-            if column.reads_as == "time":
-                return (
-                    f"{self.table.name}: {column.name!r} holds times written as texts; "
-                    f"{self._as_time(column)}"
-                )
-        return (
-            f"{self.table.name} has no time column, and features as of a time need one; if all "
-            "texts were known at one moment, give that: --time 2026-01-01"
-        )
-
-    def _as_time(self, column: Column) -> str:
-        name = quote(column.name)
-        if column.value_type in (ValueType.INT32, ValueType.INT64, ValueType.DOUBLE):
-            cast = f"to_timestamp({name})"
-        else:
-            cast = f"CAST({name} AS TIMESTAMPTZ)"
-        return f"turn it into one: {self.table.as_query(f'* REPLACE ({cast} AS {name})')}"
+            self.notes.append(f"{shown(column.name)} has no time zone: taken as UTC")
 
     # Text.
 
@@ -184,26 +160,28 @@ class _Search:
             return self.given.text
         found = sorted((c for c in self._free() if _likely_text(c)), key=lambda c: -c.length)
         if not found:
-            held = ", ".join(f"{c.name} ({c.kind})" for c in self.table.columns.values())
+            held = (f"{shown(c.name)} ({shown(c.kind)})" for c in self.table.columns.values())
             raise EmbfeastError(
-                f"{self.table.name}: no column looks like text; name it with --text. It has {held}"
+                f"{self.table.name}: no column looks like text; name it with --text. It has "
+                + ", ".join(held)
             )
         names = [column.name for column in found]
         near = len(found) > 1 and found[1].length > NEAR * found[0].length
         name = self.choose("Which column holds the text?", names) if near else names[0]
         length = self.table.columns[name].length
-        self._take([name], f"text: {name}, the longest (mean {length:.0f} characters)")
+        self._take([name], f"text: {shown(name)}, the longest (mean {length:.0f} characters)")
         if others := [other for other in names if other != name]:
             self.notes.append(
-                f"{', '.join(others)} may be text too: join columns by repeating --text"
+                f"{_listed(others)} may be text too: join columns by repeating --text"
             )
         return (name,)
 
     def _check_text(self, column: Column) -> None:
-        where = f"{self.table.name}: text column {column.name!r}"
+        where = f"{self.table.name}: text column {shown(column.name)!r}"
         if not column.is_text:
             raise EmbfeastError(
-                f"{where} is {column.kind}, not text; name a VARCHAR column, or cast it in a query"
+                f"{where} is {shown(column.kind)}, not text; name a VARCHAR column, or cast it in "
+                "a query"
             )
         if column.nulls == self.table.rows or not column.length:
             raise EmbfeastError(f"{where} holds no text in any row; name another with --text")
@@ -219,32 +197,28 @@ class _Search:
         for name in self.given.key:
             column = self.table.columns[name]
             if column.value_type not in KEY_TYPES:
+                text = f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}"
                 raise EmbfeastError(
-                    f"{self.table.name}: key {name!r} is {column.kind}; a key is a whole number or "
-                    "a string: "
-                    + self.table.as_query(
-                        f"* REPLACE (CAST({quote(name)} AS VARCHAR) AS {quote(name)})"
-                    )
+                    f"{self.table.name}: key {shown(name)!r} is {column.kind}; a key is a whole "
+                    f"number or a string: {self.table.as_query(f'* REPLACE ({text})')}"
                 )
         if self.given.key:
             return self.given.key
         found = [c for c in self._free() if _likely_key(c)]
         rows = self.table.rows
         alone = [c for c in found if (c.distinct or 0) > 0.9 * rows]
-        if any(c.name != ROW for c in alone):
-            alone = [c for c in alone if c.name != ROW]
+        alone = [c for c in alone if c.name != ROW] or alone
         for column in sorted(alone, key=_sounds_like_key, reverse=True):
             if self.table.duplicate([column.name]) is None:
                 return self._take([column.name], _key_note(column))
-        named = sorted(
-            (c for c in found if _sounds_like_key(c)), key=_sounds_like_key, reverse=True
-        )
-        for column in named:
-            if self.table.duplicate([column.name, time]) is None:
-                return self._take([column.name], f"key: {column.name}, with revisions by {time}")
-        for pair in combinations([c.name for c in named][:MOST_KEY_PARTS], 2):
+        likely = sorted(found, key=_sounds_like_key, reverse=True)
+        named = [c.name for c in likely if _sounds_like_key(c)]
+        for name in named:
+            if self.table.duplicate([name, time]) is None:
+                return self._take([name], f"key: {shown(name)}, with revisions by {shown(time)}")
+        for pair in combinations(named[:MOST_KEY_PARTS], 2):
             if self.table.duplicate([*pair, time]) is None:
-                return self._take(pair, f"key: {' and '.join(pair)} together")
+                return self._take(pair, f"key: {' and '.join(map(shown, pair))} together")
         raise EmbfeastError(
             f"{self.table.name}: no column tells one text from another (unique, or an id that is "
             "unique at each time); name the key with --key, twice for one of two columns, or make "
@@ -260,12 +234,10 @@ class _Search:
         if other is None:
             return None
         if len(key) != 1:
+            joined = f"*, concat_ws(chr(47), {', '.join(map(quote, key))}) AS text_id"
             raise EmbfeastError(
                 f"--pairs needs texts with one key column, these have {', '.join(key)}; make one "
-                "of them: "
-                + self.table.as_query(
-                    f"*, concat_ws(chr(47), {', '.join(map(quote, key))}) AS text_id"
-                )
+                f"of them: {self.table.as_query(joined)}"
             )
         column = self.table.columns.get(other)
         mine = self.table.columns[key[0]]
@@ -284,12 +256,16 @@ class _Search:
         if self.given.label is not None:
             return
         classes = [
-            f"{c.name} ({c.distinct} values)"
+            f"{shown(c.name)} ({c.distinct} values)"
             for c in self._free()
             if not c.is_time and 2 <= (c.distinct or 0) <= min(MOST_CLASSES, self.table.rows // 4)
         ]
         if classes:
             self.notes.append(f"no label; if a model is to predict one, add --label: {classes[0]}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(shown, names))
 
 
 def _likely_text(column: Column) -> bool:
@@ -320,10 +296,11 @@ def _sounds_like_key(column: Column) -> int:
 def _key_note(column: Column) -> str:
     if column.name == ROW:
         return f"key: {ROW}, the row's number, since no other column is unique"
-    return f"key: {column.name}, unique in every row"
+    return f"key: {shown(column.name)}, unique in every row"
 
 
-def _likely_time(column: Column) -> tuple[bool, int]:
+def likely_time(column: Column) -> tuple[bool, int]:
+    """Return what sorts columns of times, the likeliest first."""
     name = column.name.lower()
     known = TIME_NAMES.index(name) if name in TIME_NAMES else len(TIME_NAMES)
     return _sounds_later(name), known

@@ -3,7 +3,6 @@
 Counts over all rows read keys and times alone, which DuckDB does in about a second for ten million.
 """
 
-import difflib
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,9 +13,10 @@ from typing import Any
 import duckdb
 from feast.value_type import ValueType
 
-from embfeast.errors import EmbfeastError
-from embfeast.plugin.database import open_text_database, quote
+from embfeast.errors import EmbfeastError, did_you_mean
 from embfeast.plugin.source import feast_type
+from embfeast.texts.database import open_text_database, quote
+from embfeast.texts.opened import OpenedTable
 
 # Rows that say how a column's texts look.
 LOOKED_AT = 5_000
@@ -26,21 +26,11 @@ LONGEST_KEY = 64
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table.
+    """One column; its name and kind are DuckDB's.
 
-    Attributes
-    ----------
-    name, kind : str
-        As DuckDB calls them.
-    nulls : int
-    distinct : int or None
-        About how many values there are; None where it was not counted.
-    length : float
-        Mean characters of the values that were looked at; 0 where they are no texts.
-    variety : float
-        Share of the values looked at that differ, from 0 to 1.
-    reads_as : str or None
-        ``"number"`` or ``"time"`` where every text looked at is one.
+    `distinct` is about how many values there are, None where it was not counted. Of the values
+    looked at, `length` is the mean number of characters (0 where they are no texts), `variety` the
+    share that differ, and `reads_as` says whether every text is a ``"number"`` or a ``"time"``.
     """
 
     name: str
@@ -67,67 +57,32 @@ class Column:
         return self.value_type is ValueType.UNIX_TIMESTAMP
 
 
-class TextTable:
-    """An opened table or query.
+class TextTable(OpenedTable):
+    """An opened table or query with its number of rows and its columns; messages say `name`."""
 
-    Parameters
-    ----------
-    connection : duckdb.DuckDBPyConnection
-    name : str
-        For messages.
-    relation : str
-        What stands after FROM.
+    def __init__(self, *opened: Any, **options: Any) -> None:
+        super().__init__(*opened, **options)
+        self.rows, self.columns = self._look(self.types)
 
-    Attributes
-    ----------
-    rows : int
-    columns : dict of Column
-        By name, in the table's order.
-    """
+    def first(self, what: str, where: str = "true", **values: Any) -> tuple[Any, ...]:
+        """Return the first row of what is selected from the rows that fit."""
+        return self.ask(f"SELECT {what} FROM {self.relation} WHERE {where} LIMIT 1", values)[0]
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, name: str, relation: str) -> None:
-        self.connection = connection
-        self.name = name
-        self.relation = relation
-        types = dict(row[:2] for row in self.ask(f"DESCRIBE SELECT * FROM {relation}"))  # noqa: S608
-        self.rows, self.columns = self._look(types)
-
-    def ask(self, sql: str, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Run a query and return its rows.
-
-        Raises
-        ------
-        EmbfeastError
-            DuckDB cannot run it.
-        """
-        try:
-            return self.connection.execute(sql, values or {}).fetchall()
-        except duckdb.Error as error:
-            raise EmbfeastError(f"{self.name}: {str(error).splitlines()[0]}") from error
-
-    def duplicate(self, names: Sequence[str]) -> tuple[Any, ...] | None:
-        """Return values that several rows share in these columns, and how many rows do."""
-        by = ", ".join(map(quote, names))
-        found = self.ask(
-            f"SELECT {by}, count(*) FROM {self.relation} "  # noqa: S608
-            f"GROUP BY {by} HAVING count(*) > 1 LIMIT 1"
-        )
-        return found[0] if found else None
+    def count(self, where: str, **values: Any) -> int:
+        """Return how many rows fit."""
+        return int(self.first("count(*)", where, **values)[0])
 
     def as_query(self, what: str, rest: str = "") -> str:
         """Return the option that reads this table in another way, as one types it in a shell."""
-        return f"--query {shlex.quote(f'SELECT {what} FROM {self.relation}{rest}')}"  # noqa: S608
+        return f"--query {shlex.quote(f'SELECT {what} FROM {self.relation}{rest}')}"
 
     def _look(self, types: dict[str, str]) -> tuple[int, dict[str, Column]]:
         looks = self._look_at_texts([name for name, kind in types.items() if kind == "VARCHAR"])
-        short = [
-            name
-            for name in types
-            if looks.get(name, {}).get("length", 0) <= LONGEST_KEY and not _nested(types[name])
-        ]
+        lengths = {name: looks.get(name, {}).get("length", 0) for name in types}
+        short = [n for n, kind in types.items() if lengths[n] <= LONGEST_KEY and not _nested(kind)]
         counts = ["count(*)", *(f"count({quote(name)})" for name in types)]
         counts += [f"approx_count_distinct({quote(name)})" for name in short]
-        rows, *found = self.ask(f"SELECT {', '.join(counts)} FROM {self.relation}")[0]  # noqa: S608
+        rows, *found = self.first(", ".join(counts))
         distinct = dict(zip(short, found[len(types) :], strict=True))
         columns = {
             name: Column(name, kind, rows - filled, distinct.get(name), **looks.get(name, {}))
@@ -150,7 +105,7 @@ class TextTable:
         # Blanks say nothing about what a column holds.
         filled = ", ".join(f"nullif(trim({c}), '') AS {c}" for c in map(quote, names))
         found = self.ask(
-            f"SELECT {', '.join(measures)} FROM (SELECT {filled} FROM {self.relation} "  # noqa: S608
+            f"SELECT {', '.join(measures)} FROM (SELECT {filled} FROM {self.relation} "
             f"USING SAMPLE reservoir({LOOKED_AT} ROWS) REPEATABLE (0))"
         )[0]
         looks = {}
@@ -163,27 +118,13 @@ class TextTable:
 
 @contextmanager
 def open_table(database: Path, table: str | None, query: str | None) -> Iterator[TextTable]:
-    """Open a table or query of a database read-only.
-
-    Parameters
-    ----------
-    database : Path
-    table : str or None
-        The database's only table by default.
-    query : str or None
-        Instead of a table.
-
-    Raises
-    ------
-    EmbfeastError
-        The database cannot be opened, has no such table, or the query fails.
-    """
+    """Open a query, or a table (by default the only one), of a database read-only."""
     with open_text_database(database) as connection:
         if query is not None:
-            yield TextTable(connection, "query", f"({query.strip().rstrip(';')})")
+            yield TextTable(connection, "query", query=query)
         else:
             name = _find_table(connection, database, table)
-            yield TextTable(connection, f"table {name!r}", quote(name))
+            yield TextTable(connection, f"table {name!r}", name)
 
 
 def only_table(database: Path) -> str:
@@ -201,9 +142,9 @@ def _find_table(connection: duckdb.DuckDBPyConnection, database: Path, table: st
     known = ", ".join(tables) or "none"
     if table is None:
         raise EmbfeastError(f"{database}: name the table with --table; it has {known}")
-    close = difflib.get_close_matches(table, tables, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    raise EmbfeastError(f"{database} has no table {table!r}{hint}; it has {known}")
+    raise EmbfeastError(
+        f"{database} has no table {table!r}{did_you_mean(table, tables)}", f"it has {known}"
+    )
 
 
 def _nested(kind: str) -> bool:

@@ -6,12 +6,13 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
-from sklearn.cluster import KMeans
 
-from embfeast.tricks.clustering import check_distinct, cluster_in_passes
-from embfeast.tricks.rowwise import product, unit_rows
-from embfeast.tricks.terms import distinctive_terms
-from embfeast.tricks.trick import Trick, Vectors, check_choice, identifier
+from embfeast.encoding.settings import ModelSettings
+from embfeast.tricks.parts.clustering import check_distinct, cluster_in_passes
+from embfeast.tricks.parts.rowwise import product, unit_rows
+from embfeast.tricks.parts.terms import distinctive_terms
+from embfeast.tricks.proposal import ProposalSample, Proposed, Setting
+from embfeast.tricks.trick import Vectors, VectorTrick, check_choice, identifier
 
 Combine = Literal["mean", "best"]
 COMBINES = ("mean", "best")
@@ -19,7 +20,7 @@ COMBINES = ("mean", "best")
 TERMS = 2
 
 
-class AnchorSimilarity(Trick):
+class AnchorSimilarity(VectorTrick):
     """Cosine similarity to anchors: concepts given as phrases or vectors, or found by clustering.
 
     Parameters
@@ -35,7 +36,7 @@ class AnchorSimilarity(Trick):
     contrast : bool, default False
         Give each similarity as standard deviations above that of a typical training text, so that
         scores of unlike anchors can be compared: some concepts are near to everything.
-    model : str, default "all-MiniLM-L6-v2"
+    model : str or ModelSettings, default "all-MiniLM-L6-v2"
         Encodes the phrases.
     random_state : int, default 0
         Seed of the clustering that finds anchors.
@@ -74,6 +75,35 @@ class AnchorSimilarity(Trick):
     ['similarity_east', 'similarity_north_east']
     """
 
+    purpose = "cosine similarity to named concepts"
+    scalars = True
+    section = "anchors"
+    control = "random anchors"
+
+    @classmethod
+    def propose(cls, sample: ProposalSample) -> Proposed:
+        """Propose the label's values as concepts where they are words, else typical texts."""
+        concepts, refused = sample.concepts, sample.no_concepts
+        if concepts:
+            try:
+                cls(concepts, model=sample.encoder.model).fit(sample.vectors[:2])
+            except ValueError as error:
+                concepts, refused = {}, str(error).removeprefix("AnchorSimilarity: ")
+        if concepts:
+            why = (
+                f"Cosine similarity to concepts: the names of {sample.label!r}. Reword them as "
+                "your texts would."
+            )
+            return Proposed("similarity", why, [Setting("anchors", concepts)])
+        count, speaks = sample.clusters
+        reason = f"; {sample.label!r} gives no names: {refused}" if sample.label else ""
+        return Proposed(
+            "similarity",
+            "Cosine similarity to typical texts, found by clustering and named by their words"
+            f"{reason}. Concepts of your own say more: {{refund: [I want my money back]}}.",
+            [Setting("anchors", count, f"as many as clusters: {speaks}")],
+        )
+
     def __init__(
         self,
         anchors: dict[str, str | list[str]] | int | NDArray[Any] = 8,
@@ -81,7 +111,7 @@ class AnchorSimilarity(Trick):
         names: list[str] | None = None,
         combine: Combine = "mean",
         contrast: bool = False,
-        model: str = "all-MiniLM-L6-v2",
+        model: str | ModelSettings = "all-MiniLM-L6-v2",
         random_state: int = 0,
     ) -> None:
         self.anchors = anchors
@@ -109,6 +139,11 @@ class AnchorSimilarity(Trick):
         if texts is not None and self._finds():
             self._name_by(np.asarray(X, dtype=np.float32), list(texts))
         return self
+
+    def control_of(self, X: Vectors, seed: int) -> "AnchorSimilarity":
+        """Return similarities to random directions, as many as there are anchors."""
+        drawn = np.random.default_rng(seed).normal(size=(len(self.names_), X.shape[1]))
+        return AnchorSimilarity(drawn).fit(X)
 
     def _finds(self) -> bool:
         return isinstance(self.anchors, int | np.integer)
@@ -152,15 +187,16 @@ class AnchorSimilarity(Trick):
         from embfeast.encoding import Encoder  # opens a model, which other kinds of anchor need not
 
         phrases = {
-            name: [said] if isinstance(said, str) else list(said) for name, said in anchors.items()
+            name: [texts] if isinstance(texts, str) else list(texts)
+            for name, texts in anchors.items()
         }
         if not phrases:
             raise ValueError("AnchorSimilarity: anchors is empty; give at least one concept")
-        for name, said in phrases.items():
-            if not said or not all(isinstance(p, str) and p.strip() for p in said):
+        for name, texts in phrases.items():
+            if not texts or not all(isinstance(p, str) and p.strip() for p in texts):
                 raise ValueError(f"AnchorSimilarity: anchor {name!r} has no phrase, or a blank one")
         encoder = Encoder(self.model)
-        blocks = [encoder.encode(said).astype(np.float64) for said in phrases.values()]
+        blocks = [encoder.encode(texts).astype(np.float64) for texts in phrases.values()]
         if self.combine == "mean":
             blocks = [block.mean(axis=0, keepdims=True) for block in blocks]
         groups = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
@@ -169,32 +205,34 @@ class AnchorSimilarity(Trick):
     def _find(self, X: Vectors, count: int) -> NDArray[np.float64]:
         if not 1 <= count <= len(X):
             raise ValueError(
-                f"AnchorSimilarity: cannot find {count} anchors in {len(X)} texts; give a number "
-                f"from 1 to {len(X)}, or fit on more texts"
+                f"AnchorSimilarity: cannot find {count} anchors in {len(X)} texts (n_samples = "
+                f"{len(X)}); give a number from 1 to {len(X)}, or fit on more texts"
             )
-        units = unit_rows(X)
+        units = _with_direction(unit_rows(X))
         check_distinct(units, count, of=self, setting="anchors")
+        from sklearn.cluster import KMeans  # half a second, and only a fit needs it
+
         centres = KMeans(count, n_init=4, random_state=self.random_state).fit(units)
         medoids = cdist(centres.cluster_centers_, units).argmin(axis=1)
-        found: NDArray[np.float64] = units[np.sort(medoids)]
-        return found
+        anchors: NDArray[np.float64] = units[np.sort(medoids)]
+        return anchors
 
     def _find_in_passes(
         self, chunks: Callable[[], Iterable[Vectors]], count: int
     ) -> NDArray[np.float64]:
         def units() -> Iterable[Vectors]:
-            return (unit_rows(rows).astype(np.float32) for rows in chunks())
+            return (_with_direction(unit_rows(rows)).astype(np.float32) for rows in chunks())
 
         centres, _ = cluster_in_passes(units, count, self.random_state, of=self, setting="anchors")
         nearest = np.full(count, np.inf)
-        found = np.zeros(centres.shape, dtype=np.float64)
+        anchors = np.zeros(centres.shape, dtype=np.float64)
         for rows in units():
             distances = cdist(centres, rows)
             closest = distances.argmin(axis=1)
             better = distances[np.arange(count), closest] < nearest
             nearest[better] = distances[better, closest[better]]
-            found[better] = rows[closest[better]]
-        return found
+            anchors[better] = rows[closest[better]]
+        return anchors
 
     def _name_by(self, X: Vectors, texts: list[str]) -> None:
         if len(texts) != len(X):
@@ -258,11 +296,11 @@ class AnchorSimilarity(Trick):
         self.background_scale_ = np.where(spread > 1e-6, spread, 1.0)
 
     def _similarities(self, X: Vectors) -> NDArray[np.float64]:
-        found = np.clip(product(unit_rows(X), self.anchors_.T), -1.0, 1.0)
+        cosines = np.clip(product(unit_rows(X), self.anchors_.T), -1.0, 1.0)
         if len(self.names_) == len(self.anchors_):
-            return found
+            return cosines
         starts = np.flatnonzero(np.diff(self.groups_, prepend=-1))
-        best: NDArray[np.float64] = np.maximum.reduceat(found, starts, axis=1)
+        best: NDArray[np.float64] = np.maximum.reduceat(cosines, starts, axis=1)
         return best
 
     def _transform(self, X: Vectors) -> NDArray[np.float64]:
@@ -270,3 +308,9 @@ class AnchorSimilarity(Trick):
 
     def _names(self) -> list[str]:
         return [f"similarity_{name}" for name in self.names_]
+
+
+def _with_direction(units: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Leave rows of zeros out: none of them can be an anchor."""
+    kept = units.any(axis=1)
+    return units if kept.all() else units[kept]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from embfeast.tricks.clustering import (
+from embfeast.tricks.parts.clustering import (
     NOISE,
     RULES,
     by_density,
@@ -16,7 +16,8 @@ from embfeast.tricks.clustering import (
     cluster_in_passes,
     match_numbers,
 )
-from embfeast.tricks.trick import Trick, Vectors, check_choice, check_number, chosen
+from embfeast.tricks.proposal import ProposalSample, Proposed, Setting
+from embfeast.tricks.trick import Vectors, VectorTrick, check_choice, check_number, chosen
 
 Method = Literal["kmeans", "dbscan", "hdbscan"]
 Output = Literal["label", "distances", "membership", "margin", "novelty"]
@@ -27,7 +28,7 @@ CHUNK = 1_024
 NOVELTY_POINTS = 1_001
 
 
-class ClusterFeatures(Trick):
+class ClusterFeatures(VectorTrick):
     """Label of the nearest cluster, distance to each centroid, and scores made of them.
 
     Parameters
@@ -105,8 +106,22 @@ class ClusterFeatures(Trick):
     [0.0, 0.0, 1.0, 1.0, 0.0]
     """
 
+    purpose = "the text's cluster and its distances to the centroids"
+    scalars = True
+    whole_numbers = ("cluster",)
+    section = "clusters"
     centroids_: NDArray[np.float32]
     numbers_: NDArray[np.int64]
+
+    @classmethod
+    def propose(cls, sample: ProposalSample) -> Proposed:
+        """Propose the number of clusters that was found in the sample."""
+        count, why = sample.clusters
+        return Proposed(
+            "cluster",
+            "The nearest of some groups, and the distance to each: for people, trees, monitoring.",
+            [Setting("n_clusters", count, why)],
+        )
 
     def __init__(
         self,
@@ -230,6 +245,11 @@ class ClusterFeatures(Trick):
                 distances = np.sort(cdist(members[start : start + CHUNK], members), axis=1)
                 reaches[cluster] = max(reaches[cluster], distances[:, neighbour].max())
         return reaches
+
+    def groups(self, X: Any) -> NDArray[np.int64]:
+        """Return each row's cluster, whatever the outputs; -1 where it lies in none."""
+        X = np.asarray(X, dtype=np.float32)
+        return self._labels(X, self._distances(X))
 
     def _distances(self, X: Vectors) -> NDArray[np.float64]:
         # cdist computes each pair by itself, so a row's bits do not depend on its neighbours.

@@ -1,6 +1,5 @@
 """Trick 7: products of reduced dimensions, selected before they explode."""
 
-import warnings
 from math import comb
 from typing import Any, Literal
 
@@ -9,17 +8,19 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from sklearn.utils import get_tags
 
-from embfeast.tricks.moments import axes_of, axes_of_rows, moments
-from embfeast.tricks.rowwise import product
-from embfeast.tricks.selection import Criterion, best_columns
-from embfeast.tricks.trick import Trick, Vectors, check_choice, check_number
+from embfeast.tricks.parts.moments import axes_of, principal_axes
+from embfeast.tricks.parts.rowwise import product
+from embfeast.tricks.parts.selection import Criterion, best_columns
+from embfeast.tricks.proposal import ProposalSample, Proposed, Setting
+from embfeast.tricks.trick import Vectors, VectorTrick, check_choice, check_number, warn_of_fewer
 
 Method = Literal["polynomial", "count_sketch", "nystroem"]
 METHODS = ("polynomial", "count_sketch", "nystroem")
 CRITERIA = ("variance", "mutual_information", "l1")
+LEAST_PROPOSED, MOST_PROPOSED = 100, 12
 
 
-class FeatureSynthesizer(Trick):
+class FeatureSynthesizer(VectorTrick):
     """Reduce, standardise, add products of two columns, and keep those that matter.
 
     Parameters
@@ -87,6 +88,28 @@ class FeatureSynthesizer(Trick):
     ['component_00_squared', 'component_00_x_component_01', 'component_01_squared']
     """
 
+    purpose = "products of reduced dimensions"
+    section = "synthesis"
+
+    @classmethod
+    def propose(cls, sample: ProposalSample) -> Proposed | None:
+        """Propose no more products than a tenth of the texts."""
+        rows = len(sample.texts)
+        if rows < LEAST_PROPOSED:
+            sample.left_out.append(
+                f"feature_synthesizer: products of directions need {LEAST_PROPOSED} texts or "
+                f"more, not {rows}"
+            )
+            return None
+        widths = {k: k + k * (k + 1) // 2 for k in range(2, MOST_PROPOSED + 1)}
+        count = max((k for k, width in widths.items() if width <= rows / 10), default=2)
+        why = f"with squares and products {widths[count]} numbers, learned from {sample.count}"
+        return Proposed(
+            "products",
+            "Products of the strongest directions: for labels that depend on two at once.",
+            [Setting("n_components", count, why)],
+        )
+
     def __init__(
         self,
         n_components: int | None = 8,
@@ -114,11 +137,8 @@ class FeatureSynthesizer(Trick):
         if self.n_components is not None:
             count = min(self.n_components, *X.shape)
             if count < self.n_components:
-                warnings.warn(
-                    f"FeatureSynthesizer: {self.n_components} components asked, but {X.shape[0]} "
-                    f"rows of {X.shape[1]} columns have at most {count}",
-                    stacklevel=3,
-                )
+                of = f"{X.shape[0]} rows of {X.shape[1]} columns"
+                warn_of_fewer(self, f"{self.n_components} components", of, count, 4)
         self._check_width(count)
         self._fit_columns(X, count)
         columns = self._columns(X)
@@ -175,11 +195,7 @@ class FeatureSynthesizer(Trick):
         self.mean_ = rows.mean(axis=0)
         self.components_ = np.empty((0, X.shape[1]))
         if self.n_components is not None:
-            if len(X) > 2 * X.shape[1]:
-                axes, _ = axes_of(moments(lambda: [rows]).scatter)
-            else:
-                axes, _ = axes_of_rows(rows - self.mean_)
-            self.components_ = np.ascontiguousarray(axes[:count])
+            self.components_ = np.ascontiguousarray(principal_axes(rows)[:count])
         reduced = self._reduce(X)
         self.centre_ = reduced.mean(axis=0)
         spread = reduced.std(axis=0)

@@ -1,15 +1,15 @@
 """Trick 4: how two texts relate."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embfeast.tricks.moments import axes_of, axes_of_rows, moments
-from embfeast.tricks.rowwise import product, unit_rows
-from embfeast.tricks.trick import Trick, Vectors, check_number, chosen
+from embfeast.tricks.parts.moments import principal_axes
+from embfeast.tricks.parts.rowwise import product, unit_rows
+from embfeast.tricks.proposal import ProposalSample, Proposed, Setting
+from embfeast.tricks.trick import Vectors, VectorTrick, check_number, chosen, warn_of_fewer
 
 Part = Literal[
     "left", "right", "absolute_difference", "product", "sum", "cosine", "euclidean", "manhattan"
@@ -17,9 +17,10 @@ Part = Literal[
 PARTS: tuple[Part, ...] = get_args(Part)
 ORDER_FREE: tuple[Part, ...] = ("sum", "absolute_difference", "product")
 SCALARS = {"cosine", "euclidean", "manhattan"}
+MOST_PROPOSED = 64
 
 
-class PairInteraction(Trick):
+class PairInteraction(VectorTrick):
     """How the two texts of a pair relate: both vectors, |a−b|, a∗b, a+b, cosine and distances.
 
     Parameters
@@ -66,6 +67,24 @@ class PairInteraction(Trick):
     [[4.0, 7.0, 2.0, 3.0, 3.0, 10.0]]
     """
 
+    purpose = "how two texts relate"
+    takes = "pair"
+    section = "pairs"
+
+    @classmethod
+    def propose(cls, sample: ProposalSample) -> Proposed | None:
+        """Propose few components of the reduced vector, where pairs are asked for."""
+        reduced = sample.proposed.get("reduced")
+        if not sample.pairs or reduced is None:
+            return None
+        width = int(reduced.settings[0].value)
+        settings = [
+            Setting("input", "reduced", "so that the second online copy stays small"),
+            Setting("order_free", True, "swapping the two texts changes no number"),
+            Setting("n_components", min(MOST_PROPOSED, 2 * width), f"of {3 * width} columns"),
+        ]
+        return Proposed("pair", "How two texts relate.", settings)
+
     def __init__(
         self,
         parts: tuple[Part, ...] = ("left", "right", "absolute_difference", "product"),
@@ -101,16 +120,9 @@ class PairInteraction(Trick):
         self.mean_ = joined.mean(axis=0)
         count = min(self.n_components, *joined.shape)
         if count < self.n_components:
-            warnings.warn(
-                f"PairInteraction: {self.n_components} components asked, but {len(joined)} pairs "
-                f"of {joined.shape[1]} columns have at most {count}",
-                stacklevel=4,
-            )
-        if len(joined) > 2 * joined.shape[1]:
-            axes, _ = axes_of(moments(lambda: [joined]).scatter)
-        else:
-            axes, _ = axes_of_rows(joined - self.mean_)
-        self.components_ = np.ascontiguousarray(axes[:count])
+            of = f"{len(joined)} pairs of {joined.shape[1]} columns"
+            warn_of_fewer(self, f"{self.n_components} components", of, count, 5)
+        self.components_ = np.ascontiguousarray(principal_axes(joined)[:count])
 
     def _check_settings(self, width: int) -> None:
         chosen(self, "parts", PARTS)

@@ -1,28 +1,35 @@
 """Trick 6: pooling over word pieces and sentences, beside the model's own sentence vector."""
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from embfeast.encoding import DEFAULT_MODEL, Encoder, Pooling
-from embfeast.tricks.moments import axes_of, moments
-from embfeast.tricks.rowwise import unit_rows
-from embfeast.tricks.sentences import Across, across_sentences, split_sentences
-from embfeast.tricks.trick import Vectors, check_choice, check_number, chosen
+from embfeast.encoding import DEFAULT_MODEL, Encoder, ModelSettings, Pooling
+from embfeast.encoding.windows import MOST_PIECES
+from embfeast.tricks.parts.moments import axes_of, moments
+from embfeast.tricks.parts.opened import opened
+from embfeast.tricks.parts.rowwise import unit_rows
+from embfeast.tricks.parts.sentences import Across, across_sentences, split_sentences
+from embfeast.tricks.parts.texts import texts_of
+from embfeast.tricks.proposal import ProposalSample, Proposed, Setting
+from embfeast.tricks.trick import TextTrick, Vectors, check_choice, check_number, chosen
 
 Kind = Literal["mean", "max", "cls", "layers", "weighted", "key_tokens"]
 LongTexts = Literal["cut", "windows", "sentences"]
 KINDS: tuple[str, ...] = get_args(Kind)
 LONG_TEXTS: tuple[str, ...] = get_args(LongTexts)
+# Proposed: from this share of texts longer than the model's window on, they are read whole.
+LONG = 0.05
+# Texts whose sentences are looked at, and how many sentences make one worth it.
+LOOKED_AT, SENTENCES, LEAST_LOOKED_AT = 60, 4, 10
+# Sentences of one text this much nearer to each other than to another text's are of one topic.
+ONE_TOPIC = 0.15
 
 
-class TokenPooler(TransformerMixin, BaseEstimator):
+class TokenPooler(TextTrick):
     """Pool the word pieces of texts in several ways, joined side by side.
 
     Parameters
@@ -30,7 +37,7 @@ class TokenPooler(TransformerMixin, BaseEstimator):
     pooling : sequence of {"mean", "max", "cls", "layers", "weighted", "key_tokens"}
         Mean and max by default. Layers: mean over the pieces of the mean of the last four layers.
         Weighted: rare pieces count more (SIF). Key tokens: the mean over key pieces alone.
-    model : str, default "all-MiniLM-L6-v2"
+    model : str or ModelSettings, default "all-MiniLM-L6-v2"
     scale : bool, default True
         Bring each pooling to unit length before joining. Joined as they are, the one with the
         larger numbers drowns the other, and the gain turns into a loss.
@@ -88,11 +95,37 @@ class TokenPooler(TransformerMixin, BaseEstimator):
     (1, 768)
     """
 
+    purpose = "poolings over the word pieces"
+    section = "pooling"
+
+    @classmethod
+    def propose(cls, sample: ProposalSample) -> Proposed:
+        """Propose mean and max, and to read long texts whole or sentence by sentence."""
+        settings = [Setting("pooling", ["mean", "max"], "each at unit length, side by side")]
+        window = sample.encoder.max_pieces or MOST_PIECES
+        long = float(np.mean([len(p) > window - 2 for p in sample.encoder.pieces(sample.texts)]))
+        within, between = _topics(sample)
+        if within is not None and within - between < ONE_TOPIC:
+            why = (
+                f"several topics a text: cosine of its sentences {within:.2f}, of others' "
+                f"{between:.2f}"
+            )
+            settings.append(Setting("long_texts", "sentences", why))
+        elif long >= LONG:
+            why = f"{long:.0%} are longer than the model's {window} word pieces: read whole"
+            settings.append(Setting("long_texts", "windows", why))
+        if long:
+            sample.warnings.append(
+                f"{long:.1%} of the texts are longer than the model's window of {window} word "
+                "pieces: their sentence vector is that of the beginning"
+            )
+        return Proposed("pooled", "Poolings over the word pieces beside each other.", settings)
+
     def __init__(
         self,
         pooling: tuple[Kind, ...] = ("mean", "max"),
         *,
-        model: str = DEFAULT_MODEL,
+        model: str | ModelSettings = DEFAULT_MODEL,
         scale: bool = True,
         long_texts: LongTexts = "cut",
         across: Across = "mean",
@@ -121,7 +154,7 @@ class TokenPooler(TransformerMixin, BaseEstimator):
         X : iterable of str
         y : ignored
         """
-        texts, encoder = _texts(X), _open(self.model)
+        texts, encoder = texts_of(X, self), opened(self.model)
         self.learn(texts, encoder)
         if self.common_.any():  # the one thing that is learned from poolings
             self.fit_blocks(texts, self._encode(texts, encoder), encoder)
@@ -140,19 +173,13 @@ class TokenPooler(TransformerMixin, BaseEstimator):
         ndarray of shape (n, poolings x dim), float32
         """
         check_is_fitted(self)
-        texts, encoder = _texts(X), _open(self.model)
+        texts, encoder = texts_of(X, self), opened(self.model)
         return self.join(texts, self._encode(texts, encoder), encoder)
 
     def learn(self, texts: list[str], encoder: Encoder) -> Self:
-        """Check the settings and learn all that needs no pooled vectors.
-
-        Parameters
-        ----------
-        texts : list of str
-        encoder : Encoder
-        """
+        """Check the settings and learn all that needs no pooled vectors."""
         self._check_settings()
-        self.dimension_ = int(encoder.dimension)
+        self.dimension_ = int(encoder.width)
         self.piece_weights_ = np.empty(0, dtype=np.float32)
         self.key_weights_ = np.empty(0, dtype=np.float32)
         self.query_ = np.empty(0, dtype=np.float32)
@@ -174,19 +201,7 @@ class TokenPooler(TransformerMixin, BaseEstimator):
     def fit_blocks(
         self, texts: list[str], blocks: Mapping[str, NDArray[Any]], encoder: Encoder
     ) -> Vectors:
-        """Learn what needs pooled vectors, and return the features of the texts.
-
-        Parameters
-        ----------
-        texts : list of str, length n
-        blocks : mapping from a pooling's key to ndarray of shape (n, dim)
-            What `poolings` asked for.
-        encoder : Encoder
-
-        Returns
-        -------
-        ndarray of shape (n, poolings x dim), float32
-        """
+        """Learn what needs the vectors that `poolings` asked for; return the features."""
         pooled = self._pooled(texts, blocks, encoder)
         if self.common_.any():
             found = moments(lambda: [pooled[self._kinds().index("weighted")]])
@@ -197,25 +212,11 @@ class TokenPooler(TransformerMixin, BaseEstimator):
     def join(
         self, texts: list[str], blocks: Mapping[str, NDArray[Any]], encoder: Encoder
     ) -> Vectors:
-        """Return the features of texts whose poolings a caller already has.
-
-        Parameters
-        ----------
-        texts : list of str, length n
-        blocks : mapping from a pooling's key to ndarray of shape (n, dim)
-        encoder : Encoder
-
-        Returns
-        -------
-        ndarray of shape (n, poolings x dim), float32
-        """
+        """Return the features of texts whose poolings a caller already has."""
         return self._joined(self._pooled(texts, blocks, encoder))
 
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Return one name a column of the result."""
-        check_is_fitted(self)
-        names = [f"{name}_{i:03d}" for name in self._kinds() for i in range(self.dimension_)]
-        return np.asarray(names, dtype=object)
+    def _names(self) -> list[str]:
+        return [f"{name}_{i:03d}" for name in self._kinds() for i in range(self.dimension_)]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -320,24 +321,16 @@ class TokenPooler(TransformerMixin, BaseEstimator):
         return np.hstack(blocks).astype(np.float32)
 
 
-@lru_cache(maxsize=2)
-def _open(model: str) -> Encoder:
-    """Return one encoder a model, so that it is opened once, not at every call."""
-    return Encoder(model)
-
-
-def _texts(X: Any) -> list[str]:
-    """Take a sequence of texts, or a table of one column, as scikit-learn hands it over."""
-    if isinstance(X, str):
-        raise ValueError("TokenPooler takes a list of texts, got one string; write [text]")
-    if issparse(X):
-        raise TypeError("TokenPooler takes texts; sparse input is not supported")
-    shape: tuple[int, ...] = getattr(X, "shape", (0,))
-    if len(shape) == 2:
-        if shape[1] != 1:
-            raise ValueError(f"TokenPooler takes one column of texts, got {shape[1]} columns")
-        X = np.asarray(X, dtype=object)[:, 0]
-    texts = list(X)
-    if not texts:
-        raise ValueError("TokenPooler: 0 sample(s), there are no texts")
-    return texts
+def _topics(sample: ProposalSample) -> tuple[float | None, float]:
+    """Return the mean cosine of sentences within a text, and between texts."""
+    split = [split_sentences(text) for text in sample.texts]
+    several = [parts[:10] for parts in split if len(parts) >= SENTENCES]
+    if len(several) < max(LEAST_LOOKED_AT, len(sample.texts) // 4):  # the exception
+        return None, 0.0
+    several = several[:LOOKED_AT]
+    of_text = np.repeat(np.arange(len(several)), [len(parts) for parts in several])
+    vectors = sample.encoder.encode([part for parts in several for part in parts])
+    cosines = vectors @ vectors.T
+    same = of_text[:, None] == of_text
+    apart = ~np.eye(len(of_text), dtype=bool)
+    return float(cosines[same & apart].mean()), float(cosines[~same].mean())

@@ -1,23 +1,130 @@
-"""What all tricks have in common: how rows are checked, and how features are named."""
+"""What all tricks have in common: what they say about themselves, and how rows are checked."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Self
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from embfeast.encoding import Encoder, Pooling
+from embfeast.errors import EmbfeastError
+from embfeast.tricks.parts.texts import holds_text
+from embfeast.tricks.proposal import ProposalSample, Proposed
+
 Vectors = NDArray[np.float32]
+Takes = Literal["texts", "vector", "vectors", "pair"]
 
 
 class Trick(TransformerMixin, BaseEstimator):
-    """A scikit-learn transformer from float32 vectors to float32 features.
+    """A transformer that a recipe can name, and what it says about itself.
+
+    Its `fit` is given the labels as `y` and, where it has parameters of these names, ``texts``,
+    ``previous`` (its earlier fit), ``names`` (those of its columns), ``times``, ``known`` (when
+    labels were), ``keys`` and ``as_of``. Its fitted attributes are arrays, numbers, strings, or
+    lists and dicts of those: the recipe saves them as they are.
+
+    Attributes
+    ----------
+    purpose : str
+        What it makes, in a few words; shown in Feast.
+    takes : {"texts", "vector", "vectors", "pair"}
+        Texts, for a `TextTrick`; the output of one entry, or of several (`inputs`); or two rows
+        of one entry side by side.
+    scalars : bool
+        Whether each number is a feature with a name of its own, rather than all one vector.
+    whole_numbers : tuple of str
+        Outputs that are a name rather than a size: stored as int64, kept out of vectors.
+    section : str or None
+        Its section of the report; one that the report does not know shows distributions.
+    baseline : bool
+        Whether its output is the encoder's own vector, which evaluation compares others with.
+    control : str
+        What `control_of` makes, in words; empty without one.
+    needs_model : bool
+        Whether it reads what the encoder makes of texts.
+    needs_occasions : bool
+        Whether `transform_checked` also takes when rows happened and whose they are, where that is
+        known: ``times`` and ``owners``, as `parts.occasions` makes them. It may depend on settings.
+    needs_entity : bool
+        Whether it also takes ``entities``: those of the column that its setting `entity` names.
+    """
+
+    purpose: ClassVar[str]
+    takes: ClassVar[Takes] = "vector"
+    scalars: ClassVar[bool] = False
+    whole_numbers: ClassVar[tuple[str, ...]] = ()
+    section: ClassVar[str | None] = "columns"
+    baseline: ClassVar[bool] = False
+    control: ClassVar[str] = ""
+    needs_model: ClassVar[bool] = True
+    needs_entity: ClassVar[bool] = False
+
+    @property
+    def needs_occasions(self) -> bool:
+        """Whether rows are told when they happened and whose they are."""
+        return False
+
+    @classmethod
+    def propose(cls, sample: ProposalSample) -> Proposed | None:
+        """Return the entry that `init` proposes for these texts; None where it proposes none."""
+        return None
+
+    def control_of(self, X: Vectors, seed: int) -> "Trick":
+        """Return a fitted trick of the same kind without the meaning that this one has."""
+        raise NotImplementedError
+
+    def groups(self, X: Any) -> NDArray[np.int64] | None:
+        """Return the number of the group that each row lies in, for a trick that makes groups."""
+        return None
+
+    def transform_checked(self, X: Any) -> Any:
+        """Transform what a recipe computed itself, without scikit-learn's checks."""
+        raise NotImplementedError
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Return one name a column of the result."""
+        check_is_fitted(self)
+        return np.asarray(self._names(), dtype=object)
+
+    def _names(self) -> list[str]:
+        raise NotImplementedError
+
+
+class TextTrick(Trick):
+    """A trick that reads texts and poolings of their word pieces: see `TokenPooler`."""
+
+    takes: ClassVar[Takes] = "texts"
+
+    def learn(self, texts: list[str], encoder: Encoder) -> Self:
+        """Check the settings and learn all that needs no pooled vectors."""
+        raise NotImplementedError
+
+    def poolings(self) -> list[Pooling]:
+        """Return what the encoder has to make of each whole text."""
+        raise NotImplementedError
+
+    def fit_blocks(
+        self, texts: list[str], blocks: Mapping[str, NDArray[Any]], encoder: Encoder
+    ) -> Vectors:
+        """Learn what needs the vectors that `poolings` asked for; return the features."""
+        raise NotImplementedError
+
+    def join(
+        self, texts: list[str], blocks: Mapping[str, NDArray[Any]], encoder: Encoder
+    ) -> Vectors:
+        """Return the features of texts whose poolings a caller already has."""
+        raise NotImplementedError
+
+
+class VectorTrick(Trick):
+    """A trick from float32 vectors to float32 features.
 
     A subclass writes `_fit(X, y)` and `_transform(X)` and names its outputs in `_names()`; one that
-    can be fitted in passes over chunks writes `_fit_chunks(chunks)` too. Its fitted attributes are
-    arrays, numbers, strings, or lists and dicts of those: the recipe saves them as they are.
+    can be fitted in passes over chunks writes `_fit_chunks(chunks)` too.
     """
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -34,7 +141,7 @@ class Trick(TransformerMixin, BaseEstimator):
         -------
         self
         """
-        X = validate_data(self, X, dtype=np.float32, reset=True)
+        X = self._validated(X, reset=True)
         self._fit(X, y)
         return self
 
@@ -56,7 +163,7 @@ class Trick(TransformerMixin, BaseEstimator):
         ValueError
             This trick, with these settings, has to see all rows at once; or there are none.
         """
-        if type(self)._fit_chunks is Trick._fit_chunks:
+        if type(self)._fit_chunks is VectorTrick._fit_chunks:
             raise ValueError(
                 f"{type(self).__name__} cannot be fitted in chunks; fit on a sample of the rows"
             )
@@ -66,7 +173,7 @@ class Trick(TransformerMixin, BaseEstimator):
     def _checked(self, chunks: Iterable[Any]) -> Iterator[Vectors]:
         first = True
         for chunk in chunks:
-            yield validate_data(self, chunk, dtype=np.float32, reset=first)
+            yield self._validated(chunk, reset=first)
             first = False
         if first:
             raise ValueError(f"{type(self).__name__}: there are no rows to fit on")
@@ -83,31 +190,29 @@ class Trick(TransformerMixin, BaseEstimator):
         ndarray of shape (n, features), float32
         """
         check_is_fitted(self)
-        return self.transform_checked(validate_data(self, X, dtype=np.float32, reset=False))
+        return self.transform_checked(self._validated(X, reset=False))
+
+    def _validated(self, X: Any, *, reset: bool) -> Vectors:
+        try:
+            checked: Vectors = validate_data(self, X, dtype=np.float32, reset=reset)
+        except ValueError as error:
+            if not holds_text(X):
+                raise
+            name = type(self).__name__
+            raise EmbfeastError(
+                f"{name} reads vectors, got texts",
+                f"encode first: make_pipeline(SentenceEncoder(), {name}(...))",
+            ) from error
+        return checked
 
     def transform_checked(self, X: Vectors) -> Vectors:
-        """Do the same without scikit-learn's checks, which take longer than one row's arithmetic.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, dim), float32
-            Finite and of the width that the trick was fitted on.
-
-        Returns
-        -------
-        ndarray of shape (n, features), float32
-        """
+        """Do the same without checks, which take longer than one row's arithmetic."""
         return np.ascontiguousarray(self._transform(X), dtype=np.float32)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Return one name a column of the result."""
-        check_is_fitted(self)
-        return np.asarray(self._names(), dtype=object)
 
     def _fit(self, X: Vectors, y: Any) -> None:
         raise NotImplementedError
@@ -116,9 +221,6 @@ class Trick(TransformerMixin, BaseEstimator):
         raise NotImplementedError
 
     def _transform(self, X: Vectors) -> NDArray[Any]:
-        raise NotImplementedError
-
-    def _names(self) -> list[str]:
         raise NotImplementedError
 
 
@@ -133,13 +235,7 @@ def check_choice(trick: object, setting: str, valid: tuple[str, ...]) -> None:
 
 
 def chosen(trick: object, setting: str, valid: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a setting that is one name or several as a tuple, each checked.
-
-    Raises
-    ------
-    ValueError
-        It is empty, or names something that is not valid: the message lists what is.
-    """
+    """Return a setting that is one name or several as a tuple; ValueError lists the valid ones."""
     value = getattr(trick, setting)
     names = (value,) if isinstance(value, str) else tuple(value)
     unknown = [name for name in names if name not in valid]
@@ -160,6 +256,13 @@ def check_number(trick: object, setting: str, least: float, most: float = np.inf
         raise ValueError(
             f"{type(trick).__name__}: {setting}={value!r} is not valid; give a number {bound}"
         )
+
+
+def warn_of_fewer(trick: object, asked: str, of: str, most: int, level: int) -> None:
+    """Warn that the rows give fewer columns than were asked for; `level` is that of the caller."""
+    warnings.warn(
+        f"{type(trick).__name__}: {asked} asked, but {of} have at most {most}", stacklevel=level
+    )
 
 
 def identifier(name: str) -> str:

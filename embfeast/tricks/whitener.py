@@ -1,20 +1,22 @@
 """Trick 5: directions equalised, with restraint."""
 
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embfeast.tricks.moments import Moments, axes_of, moments
-from embfeast.tricks.rowwise import product
-from embfeast.tricks.trick import Trick, Vectors, check_choice, check_number
+from embfeast.tricks.parts.moments import Moments, axes_of, moments
+from embfeast.tricks.parts.neighbours import overlap
+from embfeast.tricks.parts.rowwise import product, unit_rows
+from embfeast.tricks.proposal import ProposalSample, Proposed, Setting
+from embfeast.tricks.trick import Vectors, VectorTrick, check_choice, check_number, warn_of_fewer
 
 METHODS = ("zca", "pca")
+LEAST_PROPOSED = 50
 
 
-class Whitener(Trick):
+class Whitener(VectorTrick):
     """Equalise the variance of the embedding's directions, fully or in part.
 
     Parameters
@@ -22,7 +24,8 @@ class Whitener(Trick):
     method : {"zca", "pca"}, default "zca"
         ZCA turns back into the original axes, PCA keeps the components.
     n_components : int, optional
-        Keep this many of the strongest directions; all by default. ZCA then projects.
+        Keep this many of the strongest directions; all by default. For PCA: ZCA turns back into
+        all columns.
     strength : float, default 0.5
         From 0 (only centred) to 1 (all kept directions have equal variance): a direction's
         standard deviation is divided by itself to this power.
@@ -70,6 +73,33 @@ class Whitener(Trick):
     [1.0, 1.0]
     """
 
+    purpose = "the embedding with its directions equalised"
+    section = "whitening"
+
+    @classmethod
+    def propose(cls, sample: ProposalSample) -> Proposed | None:
+        """Propose the mild default, with what it does to cosines and neighbours."""
+        rows, width = sample.vectors.shape
+        if rows < LEAST_PROPOSED:
+            sample.left_out.append(
+                f"whitener: {sample.count} say too little about {width} directions; "
+                f"from {LEAST_PROPOSED} on"
+            )
+            return None
+        white = unit_rows(cls().fit_transform(sample.vectors)).astype(np.float32)
+        kept = overlap(sample.vectors, white, 10)
+        measured = (
+            f"cosine of two texts {_typical_cosine(sample.vectors):.2f}, whitened "
+            f"{_typical_cosine(white):.2f}; {kept:.0%} of neighbours stay"
+        )
+        settings = [Setting("strength", 0.5, measured)]
+        if rows < 2 * width:
+            few = f"{sample.count} are few for {width} directions"
+            why = f"drawn towards equal variance, since {few}"
+            settings.append(Setting("shrinkage", 0.9, why))
+        purpose = "The directions brought nearer to one size: for cosines and neighbours."
+        return Proposed("whitened", purpose, settings)
+
     def __init__(
         self,
         method: Literal["zca", "pca"] = "zca",
@@ -92,15 +122,15 @@ class Whitener(Trick):
 
     def _fit_chunks(self, chunks: Callable[[], Iterable[Vectors]]) -> None:
         self._check_settings()
-        found = moments(chunks)
-        width = len(found.mean)
+        gathered = moments(chunks)
+        width = len(gathered.mean)
         check_number(self, "drop_top", 0, width - 1)
-        self.mean_ = found.mean
-        self.shrinkage_ = self._amount(found, chunks)
-        evenly = np.trace(found.covariance) / width * np.eye(width)
-        shrunk = (1 - self.shrinkage_) * found.covariance + self.shrinkage_ * evenly
+        self.mean_ = gathered.mean
+        self.shrinkage_ = self._amount(gathered, chunks)
+        evenly = np.trace(gathered.covariance) / width * np.eye(width)
+        shrunk = (1 - self.shrinkage_) * gathered.covariance + self.shrinkage_ * evenly
         axes, self.spectrum_ = axes_of(shrunk)
-        kept = self._kept(found.rows, width)
+        kept = self._kept(gathered.rows, width)
         floored = np.maximum(self.spectrum_, self.floor * self.spectrum_[0])
         # No variance at all: identical rows, which stay at the centre whatever they are divided by.
         scale = np.where(floored > 0, floored, 1.0) ** (-self.strength / 2)
@@ -114,6 +144,12 @@ class Whitener(Trick):
         check_number(self, "floor", 0, 1)
         if self.n_components is not None:
             check_number(self, "n_components", 1)
+            if self.method == "zca":
+                raise ValueError(
+                    f"Whitener: n_components={self.n_components!r} asks for fewer columns, but "
+                    "method='zca' turns back into all of them; take method='pca', or leave "
+                    "n_components out"
+                )
         if isinstance(self.shrinkage, str):
             check_choice(self, "shrinkage", ("auto", "a number from 0 to 1"))
         else:
@@ -131,11 +167,8 @@ class Whitener(Trick):
             # Centred rows span at most one direction less than there are rows.
             most = max(min(last, rows - 1), first + 1)
             if most - first < self.n_components:
-                warnings.warn(
-                    f"Whitener: {self.n_components} directions asked, but {rows} rows of "
-                    f"{width} columns have at most {most - first}",
-                    stacklevel=5,
-                )
+                of = f"{rows} rows of {width} columns"
+                warn_of_fewer(self, f"{self.n_components} directions", of, most - first, 6)
             last = most
         return np.arange(first, last)
 
@@ -144,6 +177,13 @@ class Whitener(Trick):
 
     def _names(self) -> list[str]:
         return [f"whitened_{i:03d}" for i in range(self.matrix_.shape[1])]
+
+
+def _typical_cosine(vectors: Vectors) -> float:
+    """Return the mean cosine of two different texts."""
+    rows = len(vectors)
+    mean = (np.square(vectors.sum(axis=0)).sum() - rows) / (rows * (rows - 1))
+    return round(float(mean), 2) + 0.0  # never "-0.00"
 
 
 def _ledoit_wolf(found: Moments, chunks: Callable[[], Iterable[Vectors]]) -> float:

@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
-
-import numpy as np
 
 from benchmarks.measure import Row, compared, seconds
 from benchmarks.plain_feast import plain_store
@@ -16,6 +15,7 @@ from benchmarks.repository import fresh_copy, make_repository, materialize_all
 from benchmarks.texts import texts
 from embfeast import Encoder
 from embfeast.encoding.backend import OnnxBackend
+from embfeast.encoding.batch import Batch
 from embfeast.recipe.versions import load_current
 
 TEXTS = 10_000
@@ -95,11 +95,11 @@ def rematerialize() -> list[Row]:
 @contextmanager
 def _model_calls() -> Iterator[list[int]]:
     counted: list[int] = []
-    real = OnnxBackend._run
+    real = OnnxBackend.read
 
-    def run(self: OnnxBackend, ids: np.ndarray, **more: object) -> object:
-        counted.append(len(ids))
-        return real(self, ids, **more)
+    def run(self: OnnxBackend, batch: Batch, *more: Any, **also: Any) -> object:
+        counted.append(len(batch.rows))
+        return real(self, batch, *more, **also)
 
-    with patch.object(OnnxBackend, "_run", run):
+    with patch.object(OnnxBackend, "read", run):
         yield counted

@@ -101,8 +101,8 @@ def in_process(kind: str, path: Path, count: int, calls: int = 3) -> dict[str, A
 
 def _measured(kind: str, path: Path, count: int, calls: int, send: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        store = _store(kind, path, Path(folder))
-        entities = _entities(count)
+        store = opened_store(kind, path, Path(folder))
+        entities = entity_rows(count)
         # The first call sets things up: plugins are imported, the engine starts.
         store.get_historical_features(entities.head(10), ["items:scalar_00"]).to_arrow()
         wanted = ["items:vector", *(f"items:{name}" for name in SCALARS)]
@@ -122,7 +122,7 @@ def _measured(kind: str, path: Path, count: int, calls: int, send: Any) -> None:
     send.send(result)
 
 
-def _entities(count: int) -> pd.DataFrame:
+def entity_rows(count: int) -> pd.DataFrame:
     """Return as many entity rows as feature rows, at times between them."""
     rng = np.random.default_rng(1)
     seconds = rng.integers(count // 10, count, count)
@@ -133,7 +133,8 @@ def _entities(count: int) -> pd.DataFrame:
     return pd.DataFrame({"item_id": keys, "event_timestamp": times.astype("datetime64[us, UTC]")})
 
 
-def _store(kind: str, path: Path, folder: Path) -> FeatureStore:
+def opened_store(kind: str, path: Path, folder: Path) -> FeatureStore:
+    """Return a store of a kind over a file of rows as `write_rows` makes it."""
     item = Entity(name="item", join_keys=["item_id"], value_type=ValueType.INT64)
     source = FileSource(
         name="items",

@@ -6,10 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.texts import texts
-from feast_command import feast
-from fit import fit
+from console import feast
+from embfeast.commands import fit, materialize
 from ingest import ingest
-from materialize import materialize
 
 SAMPLE = Path(__file__).parents[2] / "feature_repo"
 
@@ -21,7 +20,7 @@ def make_repository(folder: Path, count: int) -> Path:
     given = folder / "data" / "texts.parquet"
     pd.DataFrame({"text": texts(count)}).to_parquet(given)
     ingest(given, folder / "data" / "tickets.duckdb", ["text"])
-    fit(folder, folder / "recipe.yaml")
+    fit.fit(folder)
     feast(folder, "apply")
     shutil.rmtree(folder / "data" / "cache")
     return folder
@@ -43,4 +42,4 @@ def fresh_copy(template: Path, folder: Path, *, cache: bool = False) -> Path:
 
 def materialize_all(repo: Path) -> None:
     """Materialize the whole period of the texts, in this process."""
-    materialize(repo)
+    materialize.materialize(repo)

@@ -15,10 +15,14 @@ from benchmarks.measure import Row, seconds
 from benchmarks.memory import run_apart, stand_in, with_texts
 from benchmarks.point_in_time import OURS, in_process, write_rows
 from benchmarks.repository import make_repository, materialize_all
-from embfeast.plugin import compaction, database, parts
-from embfeast.plugin.compute_engine import EmbeddingComputeEngine
-from embfeast.plugin.feature_table import CREATED_TIME, EVENT_TIME, MOMENT
-from embfeast.plugin.point_in_time import FeatureRelation, join_as_of
+from embfeast.plugin.engine.commit import Commit
+from embfeast.tables.append import Appender
+from embfeast.tables.as_of_join import FeatureRelation, Spine, join_as_of
+from embfeast.tables.columns import CREATED_TIME, EVENT_TIME, MOMENT
+from embfeast.tables.place import Place
+from embfeast.tables.table import Table, ensure_table
+from embfeast.tables.upkeep import keep_up
+from embfeast.texts import database
 
 TIMES = (1, 2, 4, 8)
 ROWS = 20_000
@@ -66,12 +70,12 @@ def _materialize(repo: Path) -> dict[str, float]:
     """Return the seconds of a run, and of its two halves."""
     stand_in()
     online: list[float] = []
-    write = EmbeddingComputeEngine._write_online
+    serve = Commit.serve
 
-    def timed(self: EmbeddingComputeEngine, *given: Any) -> None:
-        online.append(seconds(lambda: write(self, *given)))
+    def timed(self: Commit, *given: Any) -> None:
+        online.append(seconds(lambda: serve(self, *given)))
 
-    with patch.object(EmbeddingComputeEngine, "_write_online", timed):
+    with patch.object(Commit, "serve", timed):
         whole = seconds(lambda: materialize_all(repo))
     return {
         "materialize": whole,
@@ -82,21 +86,26 @@ def _materialize(repo: Path) -> dict[str, float]:
 
 def _small_parts(folder: Path) -> Row:
     """Compare reads of a table of many short runs with one of a single run."""
-    many, one = folder / "many", folder / "one"
+    many, one = (Place(str(folder / name)) for name in ("many", "one"))
     made = []
     for number in range(RUNS):
         rows = _rows(number * RUN_ROWS)
         made.append(rows)
-        parts.write_part(many, rows)
-        compaction.compact(many)
-    parts.write_part(one, pa.concat_tables(made))
-    spent: dict[Path, list[float]] = {many: [], one: []}
+        _run(many, rows)
+    _run(one, pa.concat_tables(made))
+    spent: dict[Place, list[float]] = {many: [], one: []}
     for _ in range(5):
         for table, found in spent.items():
             found.append(seconds(lambda table=table: _read(table)))
     own, other = (statistics.median(found[1:]) for found in spent.values())
     against = f"{RUNS:,} runs of {RUN_ROWS} rows: a read"
     return Row("scaling", against, own, other, "s", own / other, "<= 1.5")
+
+
+def _run(place: Place, rows: pa.Table) -> None:
+    table, _ = ensure_table(place, rows.schema)
+    Appender(table, ["item_id", EVENT_TIME, CREATED_TIME]).append(rows)
+    keep_up(table)
 
 
 def _rows(start: int) -> pa.Table:
@@ -115,25 +124,25 @@ def _rows(start: int) -> pa.Table:
     )
 
 
-def _read(folder: Path) -> None:
+def _read(place: Place) -> None:
     total = RUNS * RUN_ROWS
     keys = np.random.default_rng(0).integers(0, 10_000, 20_000)
-    entities = pa.table(
-        {"item_id": keys, "at": pa.array(np.full(len(keys), total * 1_000_000), MOMENT)}
+    spine = Spine(
+        pa.array(np.full(len(keys), total * 1_000_000), MOMENT), {"item_id": pa.array(keys)}
     )
-    files = parts.files(folder)
+    table = Table.open(place)
     relation = FeatureRelation(
         view="items",
-        scan=parts.scan_files_sql(files, row_ids=True),
+        scan=table.scan(row_ids=True),
         keys=(("item_id", "item_id"),),
         event=EVENT_TIME,
         created=CREATED_TIME,
         features=(("vector", "vector"),),
         ttl=None,
-        files=tuple(files),
+        files=tuple(table.files),
     )
     connection = database.connect_memory()
     try:
-        join_as_of(connection, entities, "at", [relation])
+        join_as_of(connection, spine, [relation])
     finally:
         connection.close()

@@ -1,17 +1,18 @@
-"""Exact search over a feature table's parts against the same vectors held in memory."""
+"""Exact search over a feature table's files against the same vectors held in memory."""
 
 import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.measure import Row, compared, seconds
-from embfeast.plugin import parts
-from embfeast.plugin.exact_search import exact_search
-from embfeast.plugin.feature_table import MOMENT
+from embfeast.tables.columns import MOMENT
+from embfeast.tables.exact_search import exact_search
+from embfeast.tables.files import write_file
+from embfeast.tables.place import Place
+from embfeast.tables.table import Table, ensure_table
 
 ROWS, WIDTH, PART, K, REPEATS = 100_000, 384, 10_000, 10, 5
 
@@ -22,14 +23,13 @@ def similar() -> list[Row]:
     vectors = rng.standard_normal((ROWS, WIDTH), dtype=np.float32)
     query = rng.standard_normal(WIDTH, dtype=np.float32)
     with tempfile.TemporaryDirectory() as path:
-        folder = Path(path) / "table"
-        _write(folder, vectors)
+        table = _write(Place(f"{path}/table"), vectors)
         ours, theirs, loaded = [], [], []
         for _ in range(REPEATS):
-            ours.append(seconds(lambda: exact_search(folder, ["item_id"], "vector", query, k=K)))
+            ours.append(seconds(lambda: exact_search(table, ["item_id"], "vector", query, k=K)))
             theirs.append(seconds(lambda: _brute_force(vectors, query)))
-            loaded.append(seconds(lambda: _brute_force(_load(folder), query)))
-        found = exact_search(folder, ["item_id"], "vector", query, k=K)["item_id"].to_pylist()
+            loaded.append(seconds(lambda: _brute_force(_load(table), query)))
+        found = exact_search(table, ["item_id"], "vector", query, k=K)["item_id"].to_pylist()
     if found != _brute_force(vectors, query).tolist():
         raise AssertionError("exact search and brute force in memory disagree")
     about = f"{ROWS:,} × {WIDTH}"
@@ -39,7 +39,7 @@ def similar() -> list[Row]:
     ]
 
 
-def _write(folder: Path, vectors: np.ndarray) -> None:
+def _write(place: Place, vectors: np.ndarray) -> Table:
     moment = pa.scalar(datetime(2026, 1, 1, tzinfo=UTC), MOMENT)
     for start in range(0, len(vectors), PART):
         some = vectors[start : start + PART]
@@ -51,11 +51,14 @@ def _write(folder: Path, vectors: np.ndarray) -> None:
             "created_timestamp": times,
             "vector": pa.ListArray.from_arrays(offsets, pa.array(some.ravel())),
         }
-        parts.write_part(folder, pa.table(columns), f"{start:08d}.parquet")
+        rows = pa.table(columns)
+        table, _ = ensure_table(place, rows.schema)
+        table.commit([write_file(place, rows).add()])
+    return table
 
 
-def _load(folder: Path) -> np.ndarray:
-    tables = [pq.read_table(part, columns=["vector"]) for part in parts.parts(folder)]
+def _load(table: Table) -> np.ndarray:
+    tables = [pq.read_table(file, columns=["vector"]) for file in table.files]
     cells = pa.concat_tables(tables)["vector"].combine_chunks()
     return np.asarray(cells.flatten()).reshape(-1, WIDTH)
 

@@ -15,7 +15,7 @@ from embfeast.cli import app
 
 STORE = """
 project: reviews
-provider: embfeast.plugin.EmbeddingProvider
+provider: embfeast.plugin.TextFeatureProvider
 registry:
   path: data/registry.db
   registry_store_type: embfeast.plugin.AtomicFileRegistryStore

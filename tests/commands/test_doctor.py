@@ -1,6 +1,7 @@
 """Each test plants one fault in a healthy repository, and the doctor must name it and its mend."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -9,11 +10,10 @@ from importlib import metadata
 
 import pytest
 from feast import FeatureStore
-from filelock import FileLock
 
-from embfeast.plugin.doctor import examine
-from embfeast.plugin.doctor.stores import SECRET
 from embfeast.recipe.versions import current_digest
+from embfeast.repository.check.doctor import examine
+from embfeast.repository.check.stores import SECRET
 from tests.commands.conftest import STORE, feast, review, run, run_with_code, write
 
 pytestmark = pytest.mark.slow
@@ -59,11 +59,11 @@ def test_a_package_of_another_version_or_missing_is_named(healthy, monkeypatch):
     def version(name):
         if name == "safetensors":
             raise metadata.PackageNotFoundError(name)
-        return "0.66.0" if name == "feast" else known(name)
+        return "0.65.0" if name == "feast" else known(name)
 
     monkeypatch.setattr(metadata, "version", version)
     broken = " ".join(found(healthy, "broken"))
-    assert "feast 0.66.0 is installed, embfeast needs <0.68,>=0.67" in broken
+    assert "feast 0.65.0 is installed, embfeast needs <0.69,>=0.66" in broken
     assert "safetensors is not installed" in broken
     assert 'pip install "safetensors' in broken
 
@@ -79,10 +79,10 @@ def test_a_python_on_which_nobody_has_run_it_is_a_warning(healthy, monkeypatch):
     ("given", "changed", "level", "message"),
     [
         (
-            "provider: embfeast.plugin.EmbeddingProvider",
+            "provider: embfeast.plugin.TextFeatureProvider",
             "provider: local",
             "broken",
-            "put provider: embfeast.plugin.EmbeddingProvider",
+            "put provider: embfeast.plugin.TextFeatureProvider",
         ),
         (
             "type: embfeast.plugin.DuckDBOfflineStore",
@@ -107,6 +107,13 @@ def test_a_python_on_which_nobody_has_run_it_is_a_warning(healthy, monkeypatch):
 def test_a_setting_that_is_not_embfeasts_is_named(healthy, given, changed, level, message):
     (healthy / "feature_store.yaml").write_text(STORE.replace(given, changed))
     assert message in " ".join(found(healthy, level))
+
+
+def test_the_older_name_of_the_provider_is_as_good(healthy):
+    older = STORE.replace("TextFeatureProvider", "EmbeddingProvider")
+    assert older != STORE
+    (healthy / "feature_store.yaml").write_text(older)
+    assert {one.level for one in examine(FeatureStore(repo_path=str(healthy)))} == {"ok"}
 
 
 def test_an_engine_that_is_not_embfeasts_is_named(healthy):
@@ -154,7 +161,7 @@ def test_a_model_that_is_not_that_of_the_fit_is_said(healthy):
 def test_other_weights_and_a_missing_graph_are_said(healthy, monkeypatch, tmp_path):
     monkeypatch.setenv("EMBFEAST_CACHE_DIR", str(tmp_path))
     assert "| python -m embfeast.encoding.prepare" in " ".join(found(healthy, "warning"))
-    from embfeast.plugin.doctor import model
+    from embfeast.repository.check import model
 
     real = model.resolve("all-MiniLM-L6-v2")
     monkeypatch.setattr(
@@ -179,14 +186,14 @@ def test_an_online_store_that_does_not_answer_is_said_without_its_password(healt
     assert SECRET.sub("***", address) == "postgresql://***host/db password=***"
 
 
-def test_a_missing_table_and_a_damaged_part_are_said(healthy):
+def test_a_missing_table_and_a_damaged_file_are_said(healthy):
     first, second = tables(healthy)
     shutil.rmtree(first)
-    part = next(second.glob("*.parquet"))
-    part.write_bytes(part.read_bytes()[:100])
+    file = next(second.glob("rows-*.parquet"))
+    file.write_bytes(file.read_bytes()[:100])
     broken = found(healthy, "broken")
-    assert any(f"feature table {first} is missing" in one for one in broken)
-    assert any(f"part {part} cannot be read" in one and "remove it" in one for one in broken)
+    assert any(f"there is no feature table {first}" in one for one in broken)
+    assert any(f"file {file} cannot be read" in one and "--drop-damaged" in one for one in broken)
 
 
 def test_a_full_disk_is_said(healthy, monkeypatch):
@@ -195,15 +202,6 @@ def test_a_full_disk_is_said(healthy, monkeypatch):
     assert "only 5.0 MB free on the disk of the feature tables" in " ".join(
         found(healthy, "warning")
     )
-
-
-def test_a_run_that_is_writing_is_said_and_its_files_are_no_leftovers(healthy):
-    folder = tables(healthy)[0]
-    (folder / ".half.tmp").write_bytes(b"half")
-    with FileLock(folder / ".writer.lock"):
-        said = " ".join(found(healthy, "warning"))
-    assert f"a run is writing {folder}" in said
-    assert "half-written" not in said
 
 
 def test_a_text_database_that_is_open_for_writing_is_said(healthy):
@@ -229,14 +227,24 @@ def test_features_that_lag_behind_the_texts_are_said(applied):
 
 
 def test_half_written_files_are_named_with_their_size_and_how_to_remove_them(healthy):
-    halves = [tables(healthy)[0] / ".a.tmp", healthy / "data" / "recipes" / ".b.tmp"]
-    for half in halves:
-        half.write_bytes(b"x" * 1500)
+    half = healthy / "data" / "recipes" / ".b.tmp"
+    half.write_bytes(b"x" * 1500)
     said = next(one for one in found(healthy, "warning") if "half-written" in one)
-    assert "2 half-written files of killed runs (3.0 kB)" in said
+    assert "1 half-written files of killed runs (1.5 kB)" in said
     subprocess.run(said.partition("nobody reads them: ")[2], shell=True, check=True)
-    assert not any(half.exists() for half in halves)
+    assert not half.exists()
     assert not found(healthy, "warning")
+
+
+def test_files_that_no_table_reads_are_counted_and_removed_by_compact(healthy):
+    left = tables(healthy)[0] / "rows-of-a-killed-run.parquet"
+    left.write_bytes(b"x" * 1500)
+    os.utime(left, (0, 0))
+    said = next(one for one in found(healthy, "ok") if "no feature table reads" in one)
+    assert "1 files" in said
+    assert "embfeast compact" in said
+    run("compact", "--repo", healthy, "--keep", "0")
+    assert not left.exists()
 
 
 def test_tables_of_earlier_recipes_are_counted_but_are_no_fault(healthy):

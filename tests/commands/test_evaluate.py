@@ -27,8 +27,8 @@ def test_json_is_all_that_is_printed(many):
     found = json.loads(
         run("evaluate", "--repo", many, *QUICK, "--only", "reduced", "--json").stdout
     )
-    assert [row["features"] for row in found["rows"]] == ["raw", "reduced"]
-    assert {"low", "high", "verdict"} <= set(found["rows"][1])
+    assert [row["features"] for row in found["rows"]] == ["majority", "words", "raw", "reduced"]
+    assert {"low", "high", "verdict", "over"} <= set(found["rows"][3])
 
 
 def test_labels_may_come_from_a_file_or_another_column(many, tmp_path):
@@ -49,6 +49,21 @@ def test_a_chosen_recipe_is_written_where_it_can_be_fitted(many, tmp_path):
     run("fit", "--repo", many, "--recipe", out)
 
 
+def test_a_file_needs_no_repository_and_a_time_column_means_a_split_by_time(tmp_path):
+    reviews = [review(i, 1 + i % 28) for i in range(6, 66)]
+    rows = [f'"{text}",{stars},{at}' for _, _, text, at, _, stars in reviews]
+    (tmp_path / "r.csv").write_text("\n".join(["body,stars,at", *rows]), encoding="utf-8")
+    (tmp_path / "r.yaml").write_text(
+        "tricks: {small: {trick: embedding_reducer, n_components: 3}}\n"
+    )
+    file = ["--file", tmp_path / "r.csv", "--text", "body", "--label", "stars"]
+    file += ["--recipe", tmp_path / "r.yaml", "--only", "small", *QUICK]
+    assert "folds by stratified" in run("evaluate", *file).stdout
+    said = run("evaluate", *file, "--time", "at", "--figure", tmp_path / "f.svg").stdout
+    assert "folds by time" in said
+    assert (tmp_path / "f.svg").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -56,7 +71,9 @@ def test_a_chosen_recipe_is_written_where_it_can_be_fitted(many, tmp_path):
         (["--label", "stars", "--labels", "labels.csv"], "give either --label"),
         (["--out", "chosen.yaml"], "belong to --choose"),
         (["--model", "magic"], "magic"),
-        (["--split", "luck"], "choose from time, stratified"),
+        (["--split", "luck"], "choose from time, grouped, stratified"),
+        (["--file", "r.csv"], "--file needs --label"),
+        (["--file", "r.csv", "--label", "stars"], "r.csv does not exist"),
     ],
 )
 def test_a_mistake_is_said(repo, options, message):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -81,10 +82,72 @@ def test_only_texts_before_the_cutoff_are_looked_at(folder):
     assert found["sample"]["rows"] == found["survey"]["before"] == 37
 
 
-def test_rows_of_one_moment_get_a_cutoff_after_it(folder):
+def test_rows_of_one_moment_are_said_to_be_so_and_all_are_looked_at(folder):
     write([(i, text, START) for i, text, _ in rows()])
-    said = init("repo", "--database", "visits.duckdb")
-    assert "embfeast fit --repo repo --as-of 2026-03-01T08:00:01Z" in said
+    found = json.loads(init("repo", "--database", "visits.duckdb", "--json"))
+    assert "all texts are of one moment" in " ".join(found["roles"]["notes"])
+    assert found["survey"]["before"] == 40
+
+
+def test_the_proposed_lookup_is_of_the_newest_text_that_has_features(folder):
+    made = rows()
+    made[-1] = (39, " \u00a0", made[-1][2])  # the newest is blank
+    made[0] = (38, "", START + timedelta(hours=40))  # so is the last revision of the next one
+    made.append((500, note(500), START + timedelta(days=36_500)))  # and one is of the future
+    write(made)
+    assert "lookup --repo repo --key visit_id=37" in init(
+        "repo", "--database", "visits.duckdb", "--key", "visit_id"
+    )
+
+
+@pytest.mark.parametrize("moment", ["'infinity'", "'9999-12-31 23:59:59'", "'0044-03-15 (BC)'"])
+def test_times_that_no_calendar_has_are_refused_with_the_query_that_leaves_them_out(folder, moment):
+    write(rows())
+    with duckdb.connect("visits.duckdb") as connection:
+        connection.execute(f"INSERT INTO visits VALUES (99, 'x', TIMESTAMPTZ {moment})")
+    said = init("repo", "--database", "visits.duckdb", "--yes")
+    assert "1 of 41 rows have a 'seen' that is infinite" in said
+    query = shlex.split(said[said.index("--query ") :])[1]
+    assert "40 rows" in init("repo", "--database", "visits.duckdb", "--query", query)
+
+
+def test_times_given_as_numbers_are_converted_in_the_source(folder):
+    epochs = [(i, text, int(moment.timestamp())) for i, text, moment in rows()]
+    write(epochs, "visit_id BIGINT, note VARCHAR, seen BIGINT")
+    said = init("repo", "--database", "visits.duckdb", "--time", "seen")
+    assert "seen: taken as seconds since 1970, from 2026-03-01 to 2026-03-02" in said
+    assert "* REPLACE" in Path("repo/sources.py").read_text()
+
+
+def test_a_day_that_may_be_a_month_is_asked_about_and_never_guessed(folder):
+    made = [(i, text, f"0{1 + i % 9}/0{1 + i % 7}/2026") for i, text, _ in rows()]
+    write(made, "visit_id BIGINT, note VARCHAR, seen VARCHAR")
+    assert "--time-format day-first" in init("repo", "--database", "visits.duckdb", "--yes")
+    assert not Path("repo").exists()
+    options = ["--database", "visits.duckdb", "--yes", "--time-format", "month-first"]
+    assert "taken as dates with the month first" in init("repo", *options)
+
+
+def test_what_a_file_lacks_is_told_by_options(folder):
+    lines = [f"{i}|{text}|{moment:%d.%m.%Y %H:%M}" for i, text, moment in rows()]
+    Path("v.csv").write_bytes("\n".join(lines).replace("kitchen", "Küche").encode("cp1252"))
+    said = init("repo", "--file", "v.csv", "--yes")
+    assert "looks like data" in said
+    assert not Path("repo").exists()
+    said = init("repo", "--file", "v.csv", "--yes", "--no-header")
+    for part in ("parted by a bar", "taken to be in cp1252", "day first", "key: column0"):
+        assert part in said
+    write(rows())
+    assert "go with --file" in init("other", "--database", "visits.duckdb", "--delimiter", ";")
+
+
+def test_long_names_of_columns_are_shortened_where_they_are_printed(folder):
+    name = "How satisfied are you with the answer that you have had? " * 3
+    write(rows(), f'visit_id BIGINT, "{name}" VARCHAR, seen TIMESTAMPTZ')
+    said = init("repo", "--database", "visits.duckdb", "--yes")
+    assert name not in said
+    assert f"text: {name[:50]}" in said
+    assert name in Path("repo/sources.py").read_text()
 
 
 def test_a_model_for_english_is_named_where_texts_are_in_another_script(folder):
@@ -232,7 +295,7 @@ def test_an_existing_repository_keeps_every_file_and_is_told_what_to_change(fold
     assert (repo / "feature_store.yaml").read_text() == own
     assert (repo / "entities.py").read_text() == "# mine\n"
     assert "from embfeast_entities import visit" in (repo / "embfeast_views.py").read_text()
-    assert "    provider: embfeast.plugin.EmbeddingProvider" in said
+    assert "    provider: embfeast.plugin.TextFeatureProvider" in said
     merged = yaml.safe_load((repo / "feature_store.embfeast.yaml").read_text())
     assert merged["online_store"] == {"type": "redis"}
     assert merged["registry"]["path"] == "data/registry.db"

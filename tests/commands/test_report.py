@@ -26,6 +26,15 @@ def test_the_command_writes_the_file_and_says_so_for_machines(tmp_path, encoder)
     assert out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.slow
+def test_the_comparison_inside_a_report_ends_with_its_budget(tmp_path, encoder):
+    repo = make_repository(tmp_path / "repo", messages(40), TRICKS, label="topic", encoder=encoder)
+    out = tmp_path / "report.html"
+    asked = ["report", "--repo", str(repo), "--out", str(out), "--budget", "0.01s"]
+    assert CliRunner().invoke(app, asked, catch_exceptions=False).exit_code == 0
+    assert "the budget ended after 2 of" in out.read_text(encoding="utf-8")
+
+
 def test_an_unknown_map_is_refused_with_the_valid_ones(tmp_path):
     with pytest.raises(EmbfeastError, match="tsne, umap"):
         CliRunner().invoke(

@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from tests.plugin.conftest import materialized  # noqa: F401
+from tests.small_repository import materialized  # noqa: F401
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ def similar(materialized):  # noqa: F811
     repo, _, _ = materialized
     config = {
         "project": "reviews",
-        "provider": "embfeast.plugin.EmbeddingProvider",
+        "provider": "embfeast.plugin.TextFeatureProvider",
         "registry": {"path": "data/registry.db"},
         "online_store": {"type": "sqlite", "path": "data/online.db"},
         "offline_store": {"type": "embfeast.plugin.DuckDBOfflineStore"},
@@ -55,7 +55,7 @@ def test_people_get_a_table(similar):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("review_embedding", "--key", "3"), "give it as name=value"),
+        (("review_embedding", "--key", "3"), "give name=value"),
         (("review_embedding",), "give one of text, vector and key"),
         (("reviews", "--text", "a"), "views with a vector are"),
     ],

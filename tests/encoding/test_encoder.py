@@ -109,9 +109,9 @@ class CountingBackend:
     def __getattr__(self, name):
         return getattr(self.backend, name)
 
-    def states(self, ids, **alone):
-        self.texts += len(ids)
-        return self.backend.states(ids, **alone)
+    def read(self, batch, wanted, **alone):
+        self.texts += len(batch.rows)
+        return self.backend.read(batch, wanted, **alone)
 
 
 def test_cached_and_repeated_texts_are_encoded_once(tmp_path, encoder):

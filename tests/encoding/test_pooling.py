@@ -17,7 +17,7 @@ def weighted(weights, **settings):
 
 
 def pooled(pooling):
-    return pooling(STATES[None], [[0, 1, 2]], "mean")[0]
+    return pooling(STATES[None], [[0, 1, 2]])[0]
 
 
 def test_weighted_is_the_weighted_mean_of_the_pieces():
@@ -41,18 +41,17 @@ def test_without_a_piece_that_counts_it_is_the_plain_mean():
     ),
     pooling=st.sampled_from(
         [
-            *(Pooling(kind) for kind in KINDS if kind != "weighted"),
+            *(Pooling(kind) for kind in KINDS if kind not in ("weighted", "sentence")),
             weighted(range(5)),
             weighted(range(5), top=2),
         ]
     ),
-    own=st.sampled_from(["mean", "max", "cls"]),
 )
-def test_a_text_pooled_with_others_has_the_same_bits_as_alone(states, pooling, own):
+def test_a_text_pooled_with_others_has_the_same_bits_as_alone(states, pooling):
     texts, length, _ = states.shape
     pieces = (np.arange(texts * length) % 5).reshape(texts, length)
-    alone = [pooling(states[i : i + 1], pieces[i : i + 1], own).tobytes() for i in range(texts)]
-    assert [vector.tobytes() for vector in pooling(states, pieces, own)] == alone
+    alone = [pooling(states[i : i + 1], pieces[i : i + 1]).tobytes() for i in range(texts)]
+    assert [vector.tobytes() for vector in pooling(states, pieces)] == alone
 
 
 def test_keys_tell_poolings_apart_by_every_setting():

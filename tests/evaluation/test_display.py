@@ -1,11 +1,13 @@
 from dataclasses import replace
 from xml.etree import ElementTree
 
-from embfeast.evaluation.result import Evaluation, Row
+from embfeast.evaluation import Evaluation, Row
 
 RAW = Row("linear", "raw", 0.8, 0.0, 0.0, 0.0, "", 384, 1536, 0.1)
 NEAR = replace(RAW, features="<near>", difference=0.02, low=0.01, high=0.03, verdict="helps")
-FOUND = Evaluation([RAW, NEAR], "accuracy", "time", 10, 1200, 3, 600, 1, ["rare & small"])
+FOUND = Evaluation(
+    [RAW, NEAR], "accuracy", "time", 10, 1200, 3, 600, 1, ["rare & small"], verdict="Use <near>"
+)
 
 
 def test_the_table_shows_each_difference_with_its_interval():

@@ -6,8 +6,8 @@ import pytest
 
 from embfeast import EmbfeastError, Recipe
 from embfeast.evaluation import evaluate
-from embfeast.evaluation.evaluate import prepare
 from embfeast.evaluation.sets import RAW, feature_sets, make_blocks
+from embfeast.evaluation.task import prepare
 
 pytestmark = pytest.mark.slow
 
@@ -35,8 +35,44 @@ def test_on_labels_without_signal_nothing_helps_or_harms(tickets, noise, recipe,
     found = evaluate(
         tickets[0], noise(seed), recipe, split="stratified", train_rows=200, encoder=cached
     )
-    assert {row.verdict for row in found.rows if row.features != RAW} == {"no difference"}
+    compared = [row for row in found.rows if row.features != RAW and not row.is_baseline]
+    assert {row.verdict for row in compared} == {"no difference"}
+    assert found.verdict.startswith("Use none of these: nothing is better than the majority")
     assert found.row(RAW).score == pytest.approx(0.5, abs=0.08)
+
+
+def test_neighbours_labels_help_with_no_label_that_knows_nothing(tickets, noise, cached):
+    # Every label is seen inside the fold, and no row's own.
+    near = {"trick": "labelled_neighbours", "n_neighbors": 5}
+    found = evaluate(
+        tickets[0], noise(3), Recipe({"tricks": {"neighbours": near}}),
+        split="stratified", train_rows=200, encoder=cached,
+    )  # fmt: skip
+    own = [row for row in found.rows if "neighbours" in row.features]
+    assert {row.verdict for row in own} == {"no difference"}
+    assert all(abs(row.score - 0.5) < 0.08 for row in own)
+
+
+@pytest.mark.parametrize("method", ["pls", "lda"])
+def test_directions_on_labels_help_with_no_label_that_knows_nothing(tickets, noise, cached, method):
+    told = {"trick": "embedding_reducer", "method": method, "n_components": 1}
+    found = evaluate(
+        tickets[0], noise(4), Recipe({"tricks": {"told": told}}),
+        split="stratified", train_rows=200, encoder=cached,
+    )  # fmt: skip
+    own = [row for row in found.rows if "told" in row.features]
+    assert {row.verdict for row in own} == {"no difference"}
+    assert all(abs(row.score - 0.5) < 0.08 for row in own)
+
+
+@pytest.mark.parametrize("split", ["time", "stratified"])
+def test_directions_on_labels_tell_a_label_better_than_as_many_of_pca(
+    tickets, times, cached, split
+):
+    few = {"trick": "embedding_reducer", "n_components": 3}
+    recipe = Recipe({"tricks": {"pca": few, "told": few | {"method": "lda"}}})
+    found = evaluate(*tickets, recipe, timestamps=times, split=split, folds=5, encoder=cached)
+    assert found.row("told").score > found.row("pca").score
 
 
 def test_a_signal_that_only_products_carry_is_found(tickets, cached):
@@ -64,7 +100,7 @@ def test_trees_and_neighbours_stand_beside_a_linear_model_on_raw(tickets, recipe
         sets=feature_sets(recipe.settings)[:2],
         encoder=cached,
     )
-    assert [(row.model, row.features) for row in found.rows] == [
+    assert [(row.model, row.features) for row in found.rows if not row.is_baseline] == [
         ("trees", RAW),
         ("trees", "similarity"),
         ("linear", RAW),
@@ -83,6 +119,34 @@ def test_numbers_are_scored_by_r2(tickets, recipe, cached):
     assert found.row("near").score < 0.9
 
 
+def test_grades_are_told_by_error_and_rank_and_stand_beside_their_mean(tickets, recipe, cached):
+    texts = tickets[0]
+    grades = np.digitize(cached.encode(texts)[:, 0], [-0.03, -0.01, 0.01, 0.03]) + 1
+    only = feature_sets(recipe.settings)[:1]
+    found = evaluate(texts, grades, recipe, sets=only, folds=3, encoder=cached)
+    assert (found.task, found.measure, found.split) == ("ordered", "R²", "stratified")
+    assert [row.features for row in found.rows] == ["mean", "words", RAW]
+    assert set(found.row(RAW).measures) == {"R²", "mean error", "rank correlation"}
+    assert found.row("mean").score == pytest.approx(0, abs=0.01)
+    assert "whole numbers from 1 to 5 are taken for grades" in found.notes[0]
+    assert "only 3 folds" in found.to_markdown()
+
+
+def test_uneven_classes_are_ranked_by_balanced_accuracy_and_words_that_tell_them_win(
+    rng, recipe, cached
+):
+    codes = ["".join(rng.choice(list("bcdfghkl"), 4)) for _ in range(300)]
+    labels = np.array(["rare" if "b" in code else "often" for code in codes])
+    labels[:200] = "often"
+    codes[:200] = [code.replace("b", "c") for code in codes[:200]]
+    only = feature_sets(recipe.settings)[:1]
+    found = evaluate(codes, labels, recipe, sets=only, encoder=cached)
+    assert found.measure == "balanced accuracy"
+    assert found.row("majority").score == pytest.approx(0.5)
+    assert found.row("words").score > 0.9
+    assert "counting words" in found.verdict or "Use words" in found.verdict
+
+
 def test_everything_is_fitted_inside_the_fold(tickets, recipe, cached):
     texts, labels = tickets
     train, test = list(texts[:100]), list(texts[100:130])
@@ -96,10 +160,11 @@ def test_everything_is_fitted_inside_the_fold(tickets, recipe, cached):
 def test_markdown_and_json_say_the_same_and_the_figure_is_drawn(found, tmp_path):
     told = json.loads(found.to_json())
     table = found.to_markdown()
-    assert len(told["rows"]) == table.count("\n| linear |")
+    assert len(told["rows"]) == table.count("\n| linear |") + 1  # the majority has no model
+    assert table.startswith(told["verdict"])
     for row in told["rows"]:
         assert f"| {row['features']} | {row['score']:.4f} |" in table
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("altair")
     assert found.figure(tmp_path / "figure.png").stat().st_size > 5_000
 
 
@@ -110,7 +175,7 @@ def test_markdown_and_json_say_the_same_and_the_figure_is_drawn(found, tmp_path)
         ({"labels": [None] * 40}, "no row has both"),
         ({"labels": ["x"]}, "1 labels for 40 texts"),
         ({"timestamps": None}, "needs timestamps"),
-        ({"split": "random"}, "choose from time, stratified"),
+        ({"split": "random"}, "choose from time, grouped, stratified"),
         ({"models": ("forest",)}, "linear, trees, neighbours"),
         ({"folds": 1}, "at least 2"),
         ({"labels": [str(i % 35) for i in range(40)], "models": ("trees",)}, "has 35 classes"),
@@ -131,6 +196,6 @@ def test_texts_of_a_series_are_taken_by_position_whatever_its_index(tickets):
     texts, labels = tickets
     shuffled = pd.Series(texts, index=range(len(texts), 0, -1))
     by_position, by_list = (
-        prepare(given, labels, None, "stratified", 5, None, 0) for given in (shuffled, texts)
+        prepare(given, labels, split="stratified", folds=5) for given in (shuffled, texts)
     )
     assert by_position.texts == by_list.texts

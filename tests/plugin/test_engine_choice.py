@@ -8,12 +8,12 @@ from feast.repo_config import RepoConfig
 
 from embfeast import EmbfeastError
 from embfeast.plugin.feature_table import is_ours
-from tests.plugin.conftest import Repo, day, sample_rows
+from tests.small_repository import Repo, day, sample_rows
 
 pytestmark = pytest.mark.slow
 
 PERIOD = (day(-1), day(20))
-OUR_PROVIDER = "embfeast.plugin.EmbeddingProvider"
+OUR_PROVIDER = "embfeast.plugin.TextFeatureProvider"
 OUR_STORE = "embfeast.plugin.DuckDBOfflineStore"
 OUR_ENGINE = "embfeast.plugin.EmbeddingComputeEngine"
 NAMED = f"batch_engine: {{type: {OUR_ENGINE}}}"
@@ -56,7 +56,7 @@ def stored_rows(repo: Repo) -> list:
     """Return what is online, and the offline parts that hold rows."""
     found = repo.lookup(repo.store(), range(12))
     root = repo.path / "data" / "features"
-    files = [p.name for p in root.rglob("*.parquet") if p.name != "0-empty.parquet"]
+    files = [p.name for p in root.rglob("*.parquet") if p.name != "0-columns.parquet"]
     return [v for v in found["embedding"] + found["cluster"] if v is not None] + files
 
 

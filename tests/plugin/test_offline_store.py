@@ -2,9 +2,9 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from feast import Entity, FeatureStore, FeatureView, Field, FileSource, ValueType
+from feast.data_format import DeltaFormat
 from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 from feast.repo_config import RepoConfig
@@ -12,7 +12,11 @@ from feast.types import Float32, String
 
 from embfeast import EmbfeastError
 from embfeast.plugin import DuckDBSource
-from tests.plugin.conftest import day
+from embfeast.plugin.feature_table import feature_table
+from embfeast.plugin.offline_store import DuckDBOfflineStore
+from embfeast.tables.rewrite import delete_where
+from embfeast.tables.table import Table
+from tests.small_repository import day
 
 driver = Entity(name="driver", join_keys=["driver_id"], value_type=ValueType.INT64)
 
@@ -122,6 +126,8 @@ def test_entity_rows_may_be_a_select_over_the_text_database(ready):
         ("DROP TABLE reviews", "one SELECT"),
         ("SELECT nothing FROM reviews", "nothing"),
         ("SELEC", "Parser"),
+        ("SELECT 3::UUID AS review_id, now() AS event_timestamp", "entity_df: Conversion Error"),
+        ("SELECT error(body), now() AS event_timestamp FROM reviews", "entity_df: Invalid Input"),
     ]:
         with pytest.raises(EmbfeastError, match=message):
             store.get_historical_features(bad, ["review_text:body"])
@@ -166,9 +172,8 @@ def test_a_saved_dataset_is_kept_and_not_overwritten_unasked(ready):
 
 def test_rows_written_to_the_offline_store_appear_once(ready):
     repo, store, _ = ready
-    columns = pq.ParquetDataset(
-        repo.path / store.get_feature_view("review_reduced").batch_source.path
-    ).schema.names
+    view = store.get_feature_view("review_reduced")
+    columns = Table.open(feature_table(view, repo.config()).place).columns
     row = {
         "review_id": 70,
         "event_timestamp": day(3),
@@ -187,6 +192,24 @@ def test_rows_written_to_the_offline_store_appear_once(ready):
     wrong = frame.assign(reduced="no vector")
     with pytest.raises((EmbfeastError, pa.ArrowException)):
         store.write_to_offline_store("review_reduced", wrong)
+    for change, said in (
+        ({"reduced": [[1.0, 2.0]]}, "row 0: 'reduced' has 2 numbers; the feature has 4"),
+        ({"reduced": [[1.0, 2.0, 3.0, np.nan]]}, "'reduced' has NaN or infinite numbers"),
+        ({"event_timestamp": pd.NaT}, "'event_timestamp': row 0: None is no time"),
+        ({"review_id": 3.4}, "'review_id': row 0: 3.4 is no key"),
+        ({"review_id": True}, "'review_id': row 0: True"),
+        ({"review_id": "7"}, "'review_id': row 0: '7'"),
+        ({"event_timestamp": 1_780_000_000}, "'event_timestamp': row 0: 1780000000 is a number"),
+    ):
+        with pytest.raises(EmbfeastError, match=said):
+            store.write_to_offline_store("review_reduced", frame.assign(**change))
+    with pytest.raises(EmbfeastError, match="two rows have the same review_id"):
+        store.write_to_offline_store("review_reduced", pd.concat([frame, frame]))
+    fine = frame.assign(event_timestamp=np.datetime64("2026-03-05T00:00:00.000000123", "ns"))
+    store.write_to_offline_store("review_reduced", fine)
+    at = pd.DataFrame({"review_id": [70], "event_timestamp": [day(5)]})
+    again = store.get_historical_features(at, ["review_reduced:reduced"]).to_df()
+    assert again["reduced"][0].tolist() == [1.0, 2.0, 3.0, 4.0]
     texts = pd.DataFrame(
         [(1, "a", "b", day(1), day(1))],
         columns=["review_id", "title", "body", "written_at", "known_at"],
@@ -197,7 +220,7 @@ def test_rows_written_to_the_offline_store_appear_once(ready):
 
 def test_what_is_no_time_and_a_missing_time_are_said(ready):
     _, store, _ = ready
-    for times, message in [(["soon"], "holds no times"), ([None], "1 rows have no")]:
+    for times, message in [(["soon"], "is no time"), ([None], "1 rows have no")]:
         asked = pd.DataFrame({"review_id": [1], "event_timestamp": times})
         store.config.coerce_tz_aware = False
         with pytest.raises(EmbfeastError, match=message):
@@ -213,3 +236,81 @@ def test_a_source_that_it_cannot_read_is_named(tmp_path):
     asked = pd.DataFrame({"driver_id": [1], "event_timestamp": [day(2)]})
     with pytest.raises(EmbfeastError, match="there is no file"):
         store.get_historical_features(asked, ["drives:speed"]).to_df()
+
+
+def table_of(repo, store, name="review_reduced"):
+    return Table.open(feature_table(store.get_feature_view(name), repo.config()).place)
+
+
+def test_a_training_set_is_made_again_as_it_was_before_a_correction(ready):
+    repo, store, _ = ready
+    asked = pd.DataFrame({"review_id": [1, 2], "event_timestamp": [day(20)] * 2})
+    features = ["review_reduced:reduced"]
+    before = store.get_historical_features(asked, features)
+    first, version = before.to_df(), before.metadata.table_versions["review_reduced"]
+    then = pd.Timestamp.now("UTC")
+    delete_where(table_of(repo, store), "review_id = 1")
+
+    after = store.get_historical_features(asked, features)
+    assert after.metadata.table_versions["review_reduced"] > version
+    assert after.to_df()["reduced"].isna().tolist() == [True, False]
+    pd.testing.assert_frame_equal(before.to_df(), first)  # a job reads the version that it names
+
+    store.config.offline_store.table_time = then.to_pydatetime()
+    again = store.get_historical_features(asked, features)
+    assert again.metadata.table_versions["review_reduced"] == version
+    pd.testing.assert_frame_equal(again.to_df(), first)
+    store.config.offline_store.table_time = None
+
+    views = [store.get_feature_view("review_reduced")]
+    given = (store.config, views, features, asked, store.registry, store.project)
+    one = DuckDBOfflineStore.get_historical_features(*given, table_time=then.to_pydatetime())
+    pd.testing.assert_frame_equal(one.to_df(), first)
+
+
+def test_the_digest_of_a_text_is_stored_and_in_no_answer(ready):
+    import hashlib
+
+    repo, store, _ = ready
+    table = table_of(repo, store)
+    rows = table.query(f"SELECT * FROM {table.scan()} ORDER BY review_id, event_timestamp")
+    texts = {1: "parcel\nSomething about the parcel of number 1", 4: ""}
+    for key, text in texts.items():
+        found = rows["embfeast_text_sha256"][rows["review_id"].to_pylist().index(key)].as_py()
+        assert found == hashlib.sha256(text.encode()).digest()
+    asked = pd.DataFrame({"review_id": [1], "event_timestamp": [day(20)]})
+    view = store.get_feature_view("review_reduced")
+    history = store.get_historical_features(asked, ["review_reduced:reduced"]).to_df()
+    everything = DuckDBOfflineStore.pull_all_from_table_or_query(
+        store.config, view.batch_source, [], [], "event_timestamp"
+    ).to_df()
+    online = repo.lookup(store, [1])
+    for names in (history.columns, everything.columns, online):
+        assert "embfeast_text_sha256" not in names
+    assert len(everything) == 13
+
+
+def test_a_delta_source_of_any_repository_is_read_without_its_deleted_rows(ready, tmp_path):
+    repo, store, _ = ready
+    table = table_of(repo, store)
+    delete_where(table, "review_id = 2")
+    source = FileSource(
+        name="drives",
+        path=str(table.place),
+        file_format=DeltaFormat(),
+        timestamp_field="event_timestamp",
+    )
+    columns = dict(source.get_table_column_names_and_types(store.config))  # Feast's own reader
+    assert {"review_id", "reduced", "review_reduced_digest"} <= set(columns)
+    review = Entity(name="review", join_keys=["review_id"], value_type=ValueType.INT64)
+    view = FeatureView(
+        name="theirs",
+        entities=[review],
+        schema=[Field(name="review_reduced_digest", dtype=String)],
+        source=source,
+    )
+    theirs = open_store(tmp_path, {"type": "embfeast.plugin.DuckDBOfflineStore"}, None, source)
+    theirs.apply([review, view])
+    asked = pd.DataFrame({"review_id": [1, 2, 3], "event_timestamp": [day(20)] * 3})
+    got = theirs.get_historical_features(asked, ["theirs:review_reduced_digest"]).to_df()
+    assert got["review_reduced_digest"].isna().tolist() == [False, True, False]

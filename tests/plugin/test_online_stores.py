@@ -10,12 +10,14 @@ import pytest
 from feast.repo_config import RepoConfig
 
 from embfeast.plugin.feature_table import feature_table, is_ours
-from embfeast.plugin.newest import newest_rows
-from embfeast.plugin.online_write import write_online
-from embfeast.plugin.proto_rows import proto_rows
-from embfeast.plugin.verify import verify
-from tests.plugin.conftest import Repo, day, sample_rows
+from embfeast.plugin.online.proto_rows import proto_rows
+from embfeast.plugin.online.write import write_online
+from embfeast.repository import forget
+from embfeast.repository.check.verify import verify
+from embfeast.tables.newest_rows import newest_rows
+from embfeast.tables.table import Table
 from tests.services import POSTGRES, REDIS, keys_of, postgres_database, redis_keys
+from tests.small_repository import Repo, day, sample_rows
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +39,7 @@ class ServerRepo(Repo):
     def config(self, **engine) -> RepoConfig:
         return RepoConfig(
             project=self.project,
-            provider="embfeast.plugin.EmbeddingProvider",
+            provider="embfeast.plugin.TextFeatureProvider",
             registry=self.registry,
             online_store=self.online_store,
             offline_store={"type": "embfeast.plugin.DuckDBOfflineStore"},
@@ -176,8 +178,8 @@ def test_a_bulk_write_stores_what_feasts_own_write_stores(backend):
     for view in filter(is_ours, store.list_batch_feature_views()):
         if not view.online:
             continue
-        table = feature_table(view)
-        count, tables = newest_rows(table.folder(store.config), table.keys, day(-1), day(20))
+        table = feature_table(view, store.config)
+        count, tables = newest_rows(Table.open(table.place), table.keys, day(-1), day(20))
         rows = pa.concat_tables(tables)
         protos = proto_rows(rows, view)
         asked = [[row[0] for row in protos], [field.name for field in view.features]]
@@ -189,3 +191,17 @@ def test_a_bulk_write_stores_what_feasts_own_write_stores(backend):
         online.online_write_batch(store.config, view, protos, None)
         theirs = online.online_read(store.config, view, *map(list, asked))
         assert ours == theirs, view.name
+
+
+def test_erasing_a_key_takes_it_out_and_leaves_the_others(backend):
+    repo, _ = backend
+    repo.write_texts(sample_rows())
+    store = repo.apply(repo.fit(day(8)))
+    store.materialize(day(-1), day(20))
+    before = repo.lookup(store, [1])
+    forget(store, {"review_id": 3})
+    gone = repo.lookup(store, [3])
+    assert gone.pop("embfeast_status") == ["missing"]
+    assert {name: value for name, value in gone.items() if value != [None]} == {"review_id": [3]}
+    assert repo.lookup(store, [1]) == before
+    assert breaches(store) == []

@@ -1,6 +1,8 @@
 """`feast serve` on the sample repository: real servers, real requests."""
 
+import json
 import shutil
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,14 +11,15 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
+from embfeast.commands import fit, materialize
 from tests.scripts.conftest import ROOT
+from tests.services import prometheus_of, wait_for
 
 sys.path.insert(0, str(ROOT / "scripts"))
-from feast_command import feast
-from fit import fit
+
+from console import feast
 from load_test import serving
 from make_sample import make_sample
-from materialize import materialize
 
 pytestmark = pytest.mark.slow
 TEXT = "I was charged twice"
@@ -31,9 +34,9 @@ def repo(tmp_path_factory) -> Path:
     ignored = shutil.ignore_patterns("data", "__pycache__")
     shutil.copytree(ROOT / "feature_repo", folder, ignore=ignored)
     make_sample(folder / "data" / "tickets.duckdb", 120, 7)
-    fit(folder, folder / "recipe.yaml")
+    fit.fit(folder)
     feast(folder, "apply")
-    materialize(folder)
+    materialize.materialize(folder)
     return folder
 
 
@@ -96,7 +99,7 @@ def test_an_unknown_key_is_answered_with_nulls_and_said_to_be_missing(client):
     ("body", "code", "reason"),
     [
         ({**LIVE, "entities": {}}, 422, "the request has no rows"),
-        ({**LIVE, "entities": {"ticket_id": [1]}}, 422, "['text'] not found"),
+        ({**LIVE, "entities": {"ticket_id": [1]}}, 422, "lacks the column 'text'"),
         ({**LIVE, "entities": {"text": [42]}}, 422, "is int, not text"),
         ({**LIVE, "entities": {"text": [{"a": 1}]}}, 422, "is dict, not text"),
         ({**LIVE, "entities": {"text": "alone"}}, 422, "valid list"),
@@ -104,9 +107,13 @@ def test_an_unknown_key_is_answered_with_nulls_and_said_to_be_missing(client):
         ({**TRIAGE, "feature_service": "none"}, 404, "none does not exist"),
         ({**TRIAGE, "entities": {"ticket_id": ["abc"]}}, 422, "'abc'"),
         ({**TRIAGE, "entities": {"ticket_id": [{"a": 1}]}}, 422, "'ticket_id' of row 0 is a dict"),
-        ({**TRIAGE, "entities": {"tickt": [1]}}, 422, "Missing join key values"),
-        ({**PAIR, "entities": {"ticket_id": [1, 2], "other_ticket_id": [1]}}, 422, "same columns"),
-        ({"entities": {"ticket_id": [1]}}, 422, "No features"),
+        ({**TRIAGE, "entities": {"tickt": [1]}}, 422, "lacks the key 'ticket_id'"),
+        (
+            {**PAIR, "entities": {"ticket_id": [1, 2], "other_ticket_id": [1]}},
+            422,
+            "different numbers",
+        ),
+        ({"entities": {"ticket_id": [1]}}, 422, "asks for no features"),
     ],
 )
 def test_a_bad_request_is_answered_with_the_reason_and_keeps_the_connection(
@@ -122,8 +129,8 @@ def test_a_bad_request_is_answered_with_the_reason_and_keeps_the_connection(
     ("body", "reason"),
     [
         (pushed(701, body=4), "is int, not text"),
-        (pushed(701, event_timestamp="soon"), "holds no times"),
-        (pushed(None), "row 0 has no 'ticket_id'"),
+        (pushed(701, event_timestamp="soon"), "'soon' is no time"),
+        (pushed(None), "'ticket_id' of row 0 is null"),
         ({**pushed(701), "push_source_name": "none"}, "'none'"),
         ({**pushed(701), "to": "nowhere"}, "nowhere"),
         ({**pushed(701), "df": {"ticket_id": [701]}}, "subject"),
@@ -176,3 +183,26 @@ def test_several_workers_each_have_the_model_and_give_the_same_answers(repo, cli
             time.sleep(0.2)
         for _ in range(6):
             assert values(ask(other, LIVE)) == expected
+
+
+def test_every_query_of_the_dashboard_is_answered_from_a_scrape(client, tmp_path):
+    drawn = json.loads((ROOT / "deploy" / "grafana" / "dashboard.json").read_text())["panels"]
+    queries = [target["expr"] for panel in drawn for target in panel["targets"]]
+
+    def work():
+        values(ask(client, TRIAGE))
+        assert ask(client, TRIAGE | {"feature_service": "nothing"}).status_code == 404
+        assert client.post("/push", json=pushed(17)).status_code == 200
+
+    def answer(query: str) -> str:
+        query = query.replace("$__rate_interval", "1m")
+        asked = ["promtool", "query", "instant", url, query]
+        return subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+
+    def all_answered():
+        work()
+        empty = [query for query in queries if not answer(query) or "NaN" in answer(query)]
+        assert not empty, empty
+
+    with prometheus_of("127.0.0.1:8000", tmp_path) as url:
+        wait_for(all_answered, (AssertionError, subprocess.CalledProcessError))

@@ -8,10 +8,10 @@ import pytest
 from feast.repo_config import RepoConfig
 
 from embfeast import EmbfeastError
-from embfeast.plugin.duplicates import duplicate_candidates
-from embfeast.plugin.similar import can_search, similar_texts
-from embfeast.plugin.verify import verify
-from tests.plugin.conftest import Repo, day
+from embfeast.repository.check.verify import verify
+from embfeast.repository.duplicates import duplicate_candidates
+from embfeast.repository.similar import can_search, similar_texts
+from tests.small_repository import Repo, day
 
 # Milvus Lite takes vectors of one width alone in a repository, and no missing ones.
 SETTINGS = {
@@ -39,7 +39,7 @@ class MilvusRepo(Repo):
         stock = super().config(**engine)
         return RepoConfig(
             project="reviews",
-            provider="embfeast.plugin.EmbeddingProvider",
+            provider="embfeast.plugin.TextFeatureProvider",
             registry=stock.registry_config,
             online_store={
                 "type": "milvus",

@@ -8,7 +8,7 @@ from feast.value_type import ValueType
 from embfeast import EmbfeastError
 from embfeast.plugin import DuckDBSource
 from embfeast.plugin.source import feast_type
-from tests.plugin.conftest import day
+from tests.small_repository import day
 
 
 def source(**changes):
@@ -35,6 +35,11 @@ def folder(tmp_path):
     return tmp_path
 
 
+def read(source, folder, **options):
+    with source.open(folder, ["id"]) as opened:
+        return list(opened.read(**options))
+
+
 class Config:
     def __init__(self, path: Path) -> None:
         self.repo_path = path
@@ -42,17 +47,19 @@ class Config:
 
 
 def test_rows_of_a_period_come_in_order_with_both_ends(folder):
-    chunks = list(source().read_texts(folder, keys=["id"], start=day(2), end=day(7), batch_rows=4))
+    chunks = read(source(), folder, start=day(2), end=day(7), batch_rows=4)
     assert [chunk.num_rows for chunk in chunks] == [4, 2]
     assert [i for chunk in chunks for i in chunk["id"].to_pylist()] == [2, 3, 4, 5, 6, 7]
     assert str(chunks[0]["at"].type) == "timestamp[us, tz=UTC]"
-    assert source().count(folder, day(2), day(7)) == 6
+    with source().open(folder) as opened:
+        assert opened.count(day(2), day(7)) == 6
+        assert opened.period() == (day(0), day(9))
 
 
 def test_long_texts_come_fewer_at_a_time_and_none_is_lost(folder):
-    chunks = list(source().read_texts(folder, keys=["id"], batch_characters=13))
+    chunks = read(source(), folder, batch_characters=13)
     assert [chunk.num_rows for chunk in chunks] == [2, 2, 2, 2, 2]
-    alone = list(source().read_texts(folder, keys=["id"], batch_characters=1))
+    alone = read(source(), folder, batch_characters=1)
     assert [i for chunk in alone for i in chunk["id"].to_pylist()] == list(range(10))
 
 
@@ -63,29 +70,26 @@ def test_texts_of_an_enum_are_read(folder):
             "CREATE TABLE felt AS SELECT *, (['sad', 'glad'])[1 + id % 2]::mood AS mood FROM t"
         )
     both = source(table="felt", text_columns=["body", "mood"])
-    rows = next(both.read_texts(folder, keys=["id"], batch_characters=100))
+    rows = read(both, folder, batch_characters=100)[0]
     assert rows["mood"].to_pylist()[:3] == ["sad", "glad", "sad"]
 
 
 def test_a_query_and_odd_names_work_too(folder):
     query = "SELECT id, upper(body) AS body, t.at FROM t WHERE id < 3;"
-    rows = next(source(table=None, query=query).read_texts(folder, keys=["id"]))
+    rows = read(source(table=None, query=query), folder)[0]
     assert rows["body"].to_pylist() == ["TEXT 0", "TEXT 1", "TEXT 2"]
     odd = source(table='odd "name', text_columns="größe x")
-    assert next(odd.read_texts(folder, keys=["id"]))["größe x"][0].as_py() == "text 0"
+    assert read(odd, folder)[0]["größe x"][0].as_py() == "text 0"
 
 
 def test_naive_times_are_taken_as_utc_and_this_is_said_once(folder):
     naive = source(name="said", timestamp_field="naive")
     with pytest.warns(UserWarning, match="'naive' has no time zone .* taken as UTC"):
-        rows = next(naive.read_texts(folder, keys=["id"]))
+        rows = read(naive, folder)[0]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         naive.validate(Config(folder))
-    assert (
-        rows["naive"].to_pylist()
-        == next(source().read_texts(folder, keys=["id"]))["at"].to_pylist()
-    )
+    assert rows["naive"].to_pylist() == read(source(), folder)[0]["at"].to_pylist()
 
 
 def test_the_registry_keeps_everything(folder):
@@ -144,3 +148,26 @@ def test_a_file_that_is_no_database_and_a_writer_are_told_apart(folder):
 )
 def test_types_become_feasts(kind, expected):
     assert feast_type(kind) is expected
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMP_NS", "TIMESTAMP_S", "TIMESTAMPTZ_NS", "DATE"])
+def test_times_of_every_unit_are_times_to_feast(kind):
+    assert feast_type(kind).name == "UNIX_TIMESTAMP"
+
+
+def test_a_database_can_be_opened_again_where_a_reader_was_left_in_the_middle(tmp_path):
+    with duckdb.connect(str(tmp_path / "texts.duckdb")) as connection:
+        connection.execute(
+            "CREATE TABLE x AS SELECT i AS id, 'a text' AS body, "
+            "TIMESTAMPTZ '2026-01-01' + to_seconds(i) AS t FROM range(20000) r(i)"
+        )
+    source = DuckDBSource(
+        name="x", database="texts.duckdb", table="x", text_columns="body", timestamp_field="t",
+        key_columns="id",
+    )  # fmt: skip
+    with source.open(tmp_path) as texts:
+        left = texts.read(batch_rows=100)
+        assert next(left).num_rows == 100
+    with source.open(tmp_path) as texts:  # DuckDB would wait for the reader without end
+        assert texts.count() == 20_000
+    assert list(left) == []

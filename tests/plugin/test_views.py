@@ -2,9 +2,9 @@ import pytest
 from feast import BatchFeatureView, Entity, OnDemandFeatureView, PushSource, ValueType
 
 from embfeast import EmbfeastError, Recipe
-from embfeast.plugin import feature_views, live_view, pair_view
+from embfeast.plugin import DuckDBSource, feature_views, live_view, pair_view
 from embfeast.plugin.feature_table import DIGEST_TAG, feature_table, is_ours
-from tests.plugin.conftest import Repo, day, sample_rows
+from tests.small_repository import Repo, day, sample_rows
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +31,11 @@ def test_each_entry_becomes_a_view_that_says_what_it_is(made):
 
 
 def test_the_table_follows_from_the_view_also_when_read_back(made):
-    _, _, views = made
-    view = views["review_reduced"]
+    repo, _, views = made
+    view, config = views["review_reduced"], repo.config()
     again = BatchFeatureView.from_proto(view.to_proto())
-    assert feature_table(again) == feature_table(view)
-    assert feature_table(view).schema.names[:3] == [
+    assert feature_table(again, config) == feature_table(view, config)
+    assert feature_table(view, config).schema.names[:3] == [
         "review_id",
         "event_timestamp",
         "created_timestamp",
@@ -76,11 +76,63 @@ def test_equal_feature_names_are_refused(made):
     assert "fine_cluster" in [f.name for f in views["review_fine"].features]
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"key": "cluster"}, "key column 'cluster' has the name of the feature 'cluster'"),
+        ({"key": "Cluster"}, "key column 'Cluster' has the name of the feature 'cluster'"),
+        ({"key": "event_timestamp"}, "a column that every feature table has"),
+        ({"key": "created_timestamp"}, "a column that every feature table has"),
+        ({"key": "reviews_cluster_digest"}, "the feature 'reviews_cluster_digest'"),
+        ({"key": "reviews_live_digest"}, "the feature 'reviews_live_digest'"),
+        ({"key": "embfeast_status"}, "begins as embfeast's own columns do"),
+        ({"key": "embfeast_text_sha256"}, "begins as embfeast's own columns do"),
+        ({"key": "rowid"}, "DuckDB gives the rows of tables"),
+        ({"key": "__dummy_id"}, "Feast gives views without keys"),
+        ({"key": "text"}, "a request for a new text has"),
+        ({"key": "body"}, "text column 'body' is its key column too"),
+        ({"text_columns": "cluster"}, "text column 'cluster' has the name of the feature"),
+        ({"text_columns": "written_at"}, "text column 'written_at' is its time column too"),
+        ({"timestamp_field": "distance_00"}, "time column 'distance_00' has the name"),
+        ({"created_timestamp_column": "distance_01"}, "time column 'distance_01' has the name"),
+        ({"label_column": "cluster"}, "label column 'cluster' has the name of the feature"),
+    ],
+)
+def test_columns_named_as_features_or_as_our_own_are_refused(change, said):
+    settings = {"tricks": {"cluster": {"trick": "cluster_features", "n_clusters": 2}}}
+    fitted = Recipe(settings).fit(["one", "two", "three", "four"])
+    key = change.pop("key", "review_id")
+    kind = ValueType.STRING if key == "body" else ValueType.INT64
+    entity = Entity(name="review", join_keys=[key], value_type=kind)
+    columns = {"text_columns": "body", "timestamp_field": "written_at", **change}
+    source = DuckDBSource(name="reviews", database="reviews.duckdb", table="reviews", **columns)
+    with pytest.raises(EmbfeastError, match=said) as error:
+        feature_views(fitted, source=source, entity=entity, name="reviews")
+    assert "AS another_name" in str(error.value)
+
+
+def test_the_other_key_of_a_pair_is_not_named_as_a_feature(made):
+    repo, fitted, views = made
+    other = Entity(name="o", join_keys=["other_review_id"], value_type=ValueType.INT64)
+    assert pair_view(fitted, views, entity=repo.review, other=other)
+    source = DuckDBSource(
+        name="reviews",
+        database="reviews.duckdb",
+        table="reviews",
+        text_columns="body",
+        timestamp_field="other_reduced",
+    )
+    views = feature_views(fitted, source=source, entity=repo.review)
+    with pytest.raises(EmbfeastError, match="'other_reduced' has the name of the feature"):
+        pair_view(fitted, views, entity=repo.review, other=other)
+
+
 def test_what_cannot_become_a_view_is_said(made):
     repo, fitted, views = made
-    untyped = Entity(name="review", join_keys=["review_id"])
-    with pytest.raises(EmbfeastError, match="has no value type"):
-        feature_views(fitted, source=repo.source, entity=untyped)
+    for kind in set(ValueType) - {ValueType.INT32, ValueType.INT64, ValueType.STRING}:
+        entity = Entity(name="review", join_keys=["review_id"], value_type=kind)
+        with pytest.raises(EmbfeastError, match=f"type is {kind.name}, of which .* STRING for all"):
+            feature_views(fitted, source=repo.source, entity=entity)
     stranger = Entity(name="x", join_keys=["x_id"], value_type=ValueType.INT64)
     with pytest.raises(EmbfeastError, match="say 'other_review_id'"):
         pair_view(fitted, views, entity=repo.review, other=stranger)
@@ -102,4 +154,5 @@ def test_texts_come_from_a_duckdb_source_or_are_pushed_beside_one(made):
         feature_views(fitted, source=PushSource(name="pushed"), entity=repo.review)
     beside = feature_views(fitted, source=repo.push_source(), entity=repo.review)
     assert beside["review_text"].stream_source.name == "review_push"
-    assert feature_table(beside["review_reduced"]) == feature_table(views["review_reduced"])
+    tables = [feature_table(v["review_reduced"], repo.config()) for v in (beside, views)]
+    assert tables[0] == tables[1]

@@ -4,7 +4,6 @@ from xml.etree import ElementTree
 import pytest
 
 from embfeast import Recipe
-from embfeast.recipe.display import recipe_html
 
 SETTINGS = {
     "name": "reviews",
@@ -67,7 +66,7 @@ def test_settings_are_shown_as_they_are_and_never_become_markup():
 
 
 def test_no_box_lies_on_another():
-    boxes = tree(recipe_html(Recipe(SETTINGS).settings)).findall(".//rect")
+    boxes = tree(Recipe(SETTINGS)._repr_html_()).findall(".//rect")
     places = {(box.get("x"), box.get("y")) for box in boxes}
     assert len(places) == len(boxes) == 7
 

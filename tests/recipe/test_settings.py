@@ -1,7 +1,8 @@
 import pytest
 
 from embfeast import EmbfeastError, Recipe
-from embfeast.recipe.settings import TRICKS, settings_model
+from embfeast.recipe.settings import settings_model
+from embfeast.tricks.registry import TRICKS
 
 
 def write(tmp_path, text):
@@ -19,7 +20,7 @@ def write(tmp_path, text):
             r"tricks\.a.*unknown setting 'n_componnts'.*did you mean 'n_components'",
         ),
         (
-            "tricks: {a: {trick: embedding_reducer, method: lda}}",
+            "tricks: {a: {trick: embedding_reducer, method: tsne}}",
             r"tricks\.a.*method.*pca",
         ),
         ("tricks: {a: {trick: whitener, strength: much}}", r"tricks\.a.*strength"),
@@ -54,7 +55,7 @@ def test_yaml_runs_no_code(tmp_path):
         Recipe.from_yaml(path)
 
 
-@pytest.mark.parametrize("trick", TRICKS)
+@pytest.mark.parametrize("trick", sorted(TRICKS.keys() - {"embedding"}))
 def test_every_trick_takes_its_own_settings_from_its_constructor(trick):
     fields = settings_model(trick).model_fields
     assert "random_state" not in fields
@@ -66,4 +67,5 @@ def test_the_sample_recipe_is_valid():
 
     recipe = Recipe.from_yaml(Path(__file__).parents[2] / "feature_repo" / "recipe.yaml")
     used = {entry.trick for entry in recipe.settings.tricks.values()}
-    assert used == {"embedding", *TRICKS} - {"join"}
+    others = {"join", "labelled_neighbours", "word_features", "entity_history"}
+    assert used == TRICKS.keys() - others

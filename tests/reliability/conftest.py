@@ -5,10 +5,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from embfeast.plugin import parts
-from embfeast.plugin.database import connect_memory
 from embfeast.plugin.feature_table import feature_table, is_ours
-from tests.plugin.conftest import Repo, day, ready, repo, sample_rows
+from embfeast.tables.table import Table
+from tests.small_repository import Repo, day, ready, repo, sample_rows
 
 __all__ = ["ready", "repo"]  # fixtures of the small repository
 
@@ -58,15 +57,17 @@ def offline(repo: Repo) -> dict[str, pa.Table]:
     """Return every view's rows in one order."""
     found = {}
     for view in our_views(repo):
-        folder = feature_table(view).folder(repo.config())
-        connection = connect_memory()
+        table = opened(repo, view)
         keys = ", ".join(field.name for field in view.entity_columns)
-        found[view.name] = connection.sql(
-            f"SELECT * FROM {parts.scan_sql(folder)} "
-            f"ORDER BY {keys}, event_timestamp, created_timestamp"
-        ).to_arrow_table()
-        connection.close()
+        found[view.name] = table.query(
+            f"SELECT * FROM {table.scan()} ORDER BY {keys}, event_timestamp, created_timestamp"
+        )
     return found
+
+
+def opened(repo: Repo, view) -> Table:
+    """Return the feature table of a view."""
+    return Table.open(feature_table(view, repo.config()).place)
 
 
 def online(repo: Repo) -> dict[str, list]:

@@ -10,8 +10,9 @@ from unittest.mock import patch
 import pandas as pd
 
 from embfeast import EmbfeastError
-from embfeast.plugin import part_writer
-from tests.plugin.conftest import Repo, day
+from embfeast.plugin.engine import part_writer
+from embfeast.repository.keeping import compact_tables, upgrade_tables
+from tests.small_repository import Repo, day
 
 PERIOD = (day(-1), day(400))
 
@@ -19,7 +20,7 @@ PERIOD = (day(-1), day(400))
 def materialize(path: str, said: str = "") -> None:
     """Materialize everything; an error's text goes into a file, never a traceback.
 
-    Each chunk becomes a part, however few its rows, so that a stop can fall between any two.
+    Each chunk becomes a file, however few its rows, so that a stop can fall between any two.
     """
     try:
         with patch.object(part_writer, "LONGEST_WAIT", 0.0):
@@ -52,3 +53,23 @@ def read_until(path: str, stop: str, said: str) -> None:
         time.sleep(0.01)
     Path(said).write_text(f"ok {reads}", encoding="utf-8")
     os._exit(0)
+
+
+def keep(path: str, what: str) -> None:
+    """Run what `embfeast compact` or `embfeast upgrade` runs."""
+    store = Repo(Path(path)).store()
+    compact_tables(store, kept_hours=0) if what == "compact" else upgrade_tables(store)
+
+
+def push(path: str, first: int, count: int) -> None:
+    """Push texts one by one, as they happen."""
+    store = Repo(Path(path)).store()
+    for number in range(first, first + count):
+        row = (
+            number,
+            "more",
+            f"Another text, number {number - 100}",
+            *[day((number - 100) / 4)] * 2,
+        )
+        columns = ["review_id", "title", "body", "written_at", "known_at"]
+        store.push("review_push", pd.DataFrame([row], columns=columns))

@@ -12,13 +12,13 @@ from feast import FeatureStore
 from psycopg_pool import ConnectionPool
 
 from embfeast import EmbfeastError
-from embfeast.commands.console import open_store
-from embfeast.plugin import online_write
-from embfeast.plugin.verify import verify
+from embfeast.commands.console import open_repository
+from embfeast.plugin.online import postgres, redis, writer
 from embfeast.recipe.versions import load_current
-from tests.plugin.conftest import Repo, day, sample_rows
+from embfeast.repository.check.verify import verify
 from tests.plugin.test_online_stores import ServerRepo
 from tests.services import OwnPostgres, OwnRedis, free_port
+from tests.small_repository import Repo, day, sample_rows
 
 pytestmark = pytest.mark.slow
 PROJECT = f"embfeast_{uuid.uuid4().hex[:8]}"
@@ -118,7 +118,7 @@ def test_a_server_that_is_down_is_named_and_a_run_after_its_return_is_whole(serv
     with pytest.raises(EmbfeastError) as caught:
         repo.lookup(store, [1])
     assert "cannot be reached" in told(caught, server)
-    monkeypatch.setattr(online_write, "PATIENT", 1)
+    monkeypatch.setattr(writer, "PATIENT", 1)
     with pytest.raises(EmbfeastError) as caught:
         store.materialize_incremental(day(22))
     assert "run the same command again" in told(caught, server)
@@ -133,16 +133,17 @@ def test_a_run_waits_for_a_server_that_restarts(served, monkeypatch):
     repo, store, server = served
     repo.write_texts([(30, "new", "A new text", day(10), day(21))])
     stopped = threading.Event()
-    write = online_write._write
+    module = {"redis": redis, "postgres": postgres}[store.config.online_store.type]
+    original = module._write
 
     def stopping_once(*given):
         if not stopped.is_set():
             stopped.set()
             server.stop()
             threading.Timer(1.5, server.start).start()
-        return write(*given)
+        return original(*given)
 
-    monkeypatch.setattr(online_write, "_write", stopping_once)
+    monkeypatch.setattr(module, "_write", stopping_once)
     store.materialize_incremental(day(22))
     assert stopped.is_set()
     assert repo.lookup(store, [30])["embedding"] != [None]
@@ -223,7 +224,7 @@ def test_what_postgres_does_not_permit_is_said_and_mended(own_postgres, path):
 def test_a_registry_that_is_down_is_named_by_the_commands(tmp_path, monkeypatch):
     port, secret = free_port(), "correct-horse"  # pragma: allowlist secret
     (tmp_path / "other.yaml").write_text(
-        "project: p\nprovider: embfeast.plugin.EmbeddingProvider\n"
+        "project: p\nprovider: embfeast.plugin.TextFeatureProvider\n"
         "registry: {registry_type: sql, path: "
         f"'postgresql+psycopg://u:{secret}@127.0.0.1:{port}/features'}}\n"
         "online_store: {type: sqlite, path: data/online.db}\n"
@@ -232,7 +233,7 @@ def test_a_registry_that_is_down_is_named_by_the_commands(tmp_path, monkeypatch)
     )
     monkeypatch.setenv("FEAST_FS_YAML_FILE_PATH", str(tmp_path / "other.yaml"))
     with pytest.raises(EmbfeastError, match=f"registry .*127.0.0.1:{port}/features") as caught:
-        open_store(tmp_path)
+        open_repository(tmp_path)
     assert secret not in str(caught.value)
     assert isinstance(FeatureStore(str(tmp_path)), FeatureStore), "Feast reads the same variable"
 
@@ -240,19 +241,19 @@ def test_a_registry_that_is_down_is_named_by_the_commands(tmp_path, monkeypatch)
 def test_the_error_of_a_damaged_setting_shows_no_password(tmp_path):
     secret = "correct-horse"  # pragma: allowlist secret
     (tmp_path / "feature_store.yaml").write_text(
-        "project: p\nprovider: embfeast.plugin.EmbeddingProvider\nregistry: r.db\n"
+        "project: p\nprovider: embfeast.plugin.TextFeatureProvider\nregistry: r.db\n"
         f"online_store: {{type: postgres, host: h, database: d, password: '{secret}'}}\n"
         "entity_key_serialization_version: 3\n"
     )
     with pytest.raises(EmbfeastError, match="user") as caught:
-        open_store(tmp_path)
+        open_repository(tmp_path)
     assert secret not in str(caught.value)
 
 
 def test_an_empty_yaml_is_said(tmp_path):
     (tmp_path / "feature_store.yaml").touch()
     with pytest.raises(EmbfeastError, match="holds no settings"):
-        open_store(tmp_path)
+        open_repository(tmp_path)
 
 
 def test_own_servers_ask_for_the_password(own_postgres):

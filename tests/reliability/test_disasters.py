@@ -1,18 +1,19 @@
 """Full disks, damaged files, runs at once: it succeeds, or stops with one clear message."""
 
+import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from embfeast import EmbfeastError
-from embfeast.plugin import parts
-from embfeast.plugin.feature_table import feature_table
-from tests.plugin.conftest import day
+from embfeast.tables.upkeep import drop_damaged
 from tests.reliability import runs
-from tests.reliability.conftest import assert_right, our_views
+from tests.reliability.conftest import assert_right, opened, our_views
+from tests.small_repository import day
 
 pytestmark = pytest.mark.slow
 
@@ -25,9 +26,8 @@ def run(processes, target, *arguments, seconds=120):
     return made.exitcode
 
 
-def folder_of(repo, view):
-    found = next(v for v in our_views(repo) if v.name == view)
-    return feature_table(found).folder(repo.config())
+def table_of(repo, view):
+    return opened(repo, next(v for v in our_views(repo) if v.name == view))
 
 
 @pytest.mark.parametrize("most", [6_000, 20_000, 60_000])
@@ -59,11 +59,7 @@ def test_a_full_disk_stops_the_run_and_what_is_stored_stays_right(
         said = tmp_path / "said"
         assert run(processes, runs.materialize, fresh.path, said) == 3
         assert "No space left on device" in said.read_text()
-        assert all(
-            parts.is_readable(part)
-            for view in our_views(fresh)
-            for part in parts.parts(feature_table(view).folder(fresh.config()))
-        )
+        assert not any(opened(fresh, view).damaged() for view in our_views(fresh))
         subprocess.run(["mount", "-o", "remount,size=100m", str(features)], check=True)
         runs.materialize(str(fresh.path))
         assert_right(fresh, expected)
@@ -84,18 +80,18 @@ def test_a_text_database_that_a_writer_holds_stops_the_run(fresh, expected, proc
     assert_right(fresh, expected)
 
 
-def test_a_truncated_part_is_named_and_its_rows_come_back(fresh, expected):
+def test_a_truncated_file_is_named_and_its_rows_come_back(fresh, expected):
     runs.materialize(str(fresh.path))
-    folder = folder_of(fresh, "review_reduced")
-    part = max(parts.parts(folder), key=lambda p: p.stat().st_size)
-    part.write_bytes(part.read_bytes()[:-20])
+    table = table_of(fresh, "review_reduced")
+    file = Path(max(table.files, key=os.path.getsize))
+    file.write_bytes(file.read_bytes()[:-20])
     for attempt in (
         lambda: fresh.store().materialize(*runs.PERIOD),
         lambda: fresh.training_set(fresh.store(), _entities()),
     ):
-        with pytest.raises(EmbfeastError, match=f"{part.name}.*remove it and materialize"):
+        with pytest.raises(EmbfeastError, match=f"{file.name}.*--drop-damaged"):
             attempt()
-    part.unlink()
+    assert drop_damaged(table) == [str(file)]
     runs.materialize(str(fresh.path))
     assert_right(fresh, expected)
 

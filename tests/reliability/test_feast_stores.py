@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.plugin.test_offline_store import open_store
-from tests.plugin.test_point_in_time import oracle
+from tests.tables.test_as_of_join import oracle
 
 pytestmark = pytest.mark.slow
 

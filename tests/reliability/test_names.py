@@ -8,9 +8,9 @@ from feast.repo_config import RepoConfig
 
 from embfeast import EmbfeastError, Recipe
 from embfeast.plugin import DuckDBSource, feature_views
-from embfeast.plugin.database import quote
 from embfeast.recipe.versions import save_version
-from tests.plugin.conftest import day
+from embfeast.texts.database import quote
+from tests.small_repository import day
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def test_tables_and_columns_of_any_name_go_from_text_to_lookup(tmp_path, name):
     store = FeatureStore(
         config=RepoConfig(
             project="names",
-            provider="embfeast.plugin.EmbeddingProvider",
+            provider="embfeast.plugin.TextFeatureProvider",
             registry=str(path / "data" / "registry.db"),
             online_store={"type": "sqlite", "path": str(path / "data" / "online.db")},
             offline_store={"type": "embfeast.plugin.DuckDBOfflineStore"},

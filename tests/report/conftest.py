@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from embfeast.commands.console import open_store
+from embfeast.commands.console import open_repository
 from embfeast.encoding import Encoder
-from embfeast.plugin.repository import text_source
 from embfeast.report import Wanted, write_report
+from embfeast.repository.sources import text_source
 from tests.browser import browser, page  # noqa: F401 - fixtures
 from tests.report.repositories import EVERY_TRICK, make_repository
 
@@ -56,7 +56,7 @@ def hostile_messages() -> pd.DataFrame:
 
 
 def make_report(repo: Path, out: Path, **wanted) -> Path:
-    write_report(open_store(repo), text_source(repo), out, Wanted(**wanted))
+    write_report(open_repository(repo), text_source(repo), out, Wanted(**wanted))
     return out
 
 

@@ -7,16 +7,16 @@ import pandas as pd
 from feast import Entity, ValueType
 
 from embfeast import Recipe
-from embfeast.commands.console import open_store
+from embfeast.commands.console import open_repository
 from embfeast.encoding import EmbeddingCache, Encoder
 from embfeast.plugin import feature_views
-from embfeast.plugin.fitting import fit_on_source
-from embfeast.plugin.repository import text_source
 from embfeast.recipe.versions import save_version
+from embfeast.repository.fitting import fit_on_source
+from embfeast.repository.sources import text_source
 
 STORE = """
 project: messages
-provider: embfeast.plugin.EmbeddingProvider
+provider: embfeast.plugin.TextFeatureProvider
 registry:
   path: data/registry.db
   registry_store_type: embfeast.plugin.AtomicFileRegistryStore
@@ -80,7 +80,7 @@ def make_repository(
     if applied:
         message = Entity(name="message", join_keys=["message_id"], value_type=ValueType.INT64)
         views = feature_views(fitted, source=source, entity=message)
-        store = open_store(path)
+        store = open_repository(path).store
         store.apply([message, *views.values()])
         store.materialize(*PERIOD)
     return path

@@ -1,20 +1,22 @@
 """Any table: what the report says where something is missing."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from embfeast import EmbfeastError
-from embfeast.commands.console import open_store
-from embfeast.plugin.repository import text_source
+from embfeast.commands.console import open_repository
 from embfeast.report import Wanted, write_report
 from embfeast.report.section import Figure
+from embfeast.report.sections.drift import _heat
+from embfeast.repository.sources import text_source
 from tests.report.conftest import messages
 from tests.report.repositories import EVERY_TRICK, make_repository
 
 
 def written(repo, tmp_path, **wanted):
     return write_report(
-        open_store(repo), text_source(repo), tmp_path / "out" / "report.html", Wanted(**wanted)
+        open_repository(repo), text_source(repo), tmp_path / "out" / "report.html", Wanted(**wanted)
     )
 
 
@@ -32,6 +34,7 @@ def test_twenty_texts_without_label_or_views_make_a_report(tmp_path, encoder):
     page = written(repo, tmp_path)
     assert (tmp_path / "out" / "report.html").stat().st_size > 100_000
     assert "There is no label" in section(page, "Which tricks help").prose[0]
+    assert "There is no label" in card(page, "What helps").detail
     assert "no classes" in section(page, "pair").prose[0]
     assert "feast apply" in section(page, "Stored features").prose[0]
     assert card(page, "Parity").value == "not checked"
@@ -62,6 +65,7 @@ def test_seventy_seven_labels_share_a_legend_of_twenty_one(tmp_path, encoder):
     assert sum(group.count for group in legend) == 230
     told_apart = {(group.color, group.shape) for group in legend}
     assert len(told_apart) == 21
+    assert len({group.color for group in legend[:14]}) == 14
 
 
 @pytest.mark.slow
@@ -101,3 +105,18 @@ def test_a_source_without_any_text_is_said(tmp_path, encoder):
         connection.execute("UPDATE messages SET text = ' '")
     with pytest.raises(EmbfeastError, match="has no text"):
         written(repo, tmp_path)
+
+
+def test_a_mean_of_under_five_texts_is_not_coloured():
+    names = ["2026-01-01", "2026-01-02"]
+    figure = _heat(
+        ["norm"],
+        names,
+        {"norm": np.array([2.0, 0.3])},
+        pd.Series({names[0]: 4, names[1]: 5}),
+        "day",
+    )
+    (drawn,) = figure.spec["datasets"].values()
+    assert [row["period"] for row in drawn] == [names[1]]
+    assert figure.data.rows == [["norm", "—", "+0.30"]]
+    assert figure.scale[0] == ("var(--d0)", "below -1")

@@ -1,11 +1,15 @@
 """The page as a person meets it: in Chromium, with nothing but the file."""
 
 import json
+import math
 import re
+from itertools import combinations
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
+from embfeast.report import charts
 from embfeast.report.page import Page as Content
 from embfeast.report.page import anchor, render
 from embfeast.report.section import Section, Table
@@ -204,3 +208,49 @@ def test_the_configuration_is_json_and_no_colour_is_fixed():
 
 def test_titles_become_addresses():
     assert anchor("Größe & <b>") == "größe-b"
+
+
+CUT = """() => [...document.querySelectorAll('.chart')].flatMap((chart) => {
+    const place = chart.getBoundingClientRect();
+    return [...chart.querySelectorAll('svg text')].filter((text) => {
+        const box = text.getBoundingClientRect();
+        return box.width && (box.left < place.left - 1 || box.right > place.right + 1);
+    }).map((text) => `${chart.id}: ${text.textContent}`);
+})"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_word_of_a_figure_is_cut_at_its_edge(page, whole_report, width):
+    page.page.set_viewport_size({"width": width, "height": 844})
+    assert opened(page, whole_report).evaluate(CUT) == []
+
+
+@pytest.mark.slow
+def test_long_texts_of_a_table_are_within_a_phone_s_screen(page, whole_report):
+    page.page.set_viewport_size({"width": 390, "height": 844})
+    seen = opened(page, whole_report)
+    out = (
+        "[...document.querySelectorAll('.wide td')].filter((e) => "
+        "e.getBoundingClientRect().right > 390).length"
+    )
+    assert seen.locator(".wide td").count() > 5
+    assert seen.evaluate(out) == 0
+
+
+@pytest.mark.slow
+def test_the_verdict_of_the_evaluation_is_the_first_thing_said(whole_report):
+    said = whole_report.read_text(encoding="utf-8")
+    first = re.search(r"<main.*?<p[^>]*>(.*?)</p>", said, re.DOTALL)
+    assert first is not None
+    assert first.group(1).startswith("Use ")
+    assert re.search(r"<h1>(.*?)</h1>", said).group(1) == "text of messages"  # type: ignore[union-attr]
+
+
+def test_no_two_colours_of_the_palette_are_near():
+    style = (Path(charts.__file__).parent / "templates" / "style.css").read_text()
+    for scheme in style.split("@media screen and (prefers-color-scheme: dark)", 1):
+        found = dict(re.findall(r"--c(\d+): #(\w{6})", scheme)[: charts.OTHERS + 1])
+        assert len(found) == charts.OTHERS + 1
+        colors = [tuple(bytes.fromhex(color)) for color in found.values()]
+        assert min(math.dist(a, b) for a, b in combinations(colors, 2)) > 40

@@ -24,5 +24,5 @@ def test_the_folder_above_a_feature_repository_is_not_taken_for_it(tmp_path):
 
 def test_each_part_of_a_composite_key_is_an_entity_of_its_own():
     plans, pair = entity_plans([("shop_id", "INT64"), ("order no", "STRING")], "review", None)
-    assert [(p.variable, p.key) for p in plans] == [("shop", "shop_id"), ("order_no", "order no")]
+    assert [(p.name, p.key) for p in plans] == [("shop", "shop_id"), ("order_no", "order no")]
     assert pair is None

@@ -19,7 +19,7 @@ def table():
     def make(columns, rows):
         connection.execute(f"CREATE OR REPLACE TABLE t ({columns})")
         connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(rows[0]))})", rows)
-        return TextTable(connection, "table 't'", '"t"')
+        return TextTable(connection, "table 't'", "t")
 
     yield make
     connection.close()
@@ -97,8 +97,7 @@ GOOD = "id INT, body VARCHAR, posted TIMESTAMP, size DOUBLE, epoch BIGINT, nr VA
         ({"label": "starz"}, "no column 'starz'"),
         ({"text": ("id",)}, "'id' is INTEGER, not text"),
         ({"text": ("nr",)}, "holds numbers"),
-        ({"time": "body"}, r"not a timestamp or date; turn it into one: --query '.*CAST\("),
-        ({"time": "epoch"}, r"to_timestamp\("),
+        ({"time": "body"}, "not a timestamp or date; name another with --time"),
         ({"key": ("size",)}, r"key 'size' is DOUBLE; .*CAST\("),
         ({"pairs": "nr"}, "cannot name another text"),
         ({"pairs": "x", "key": ("id", "nr")}, "--pairs needs texts with one key column"),
@@ -117,7 +116,6 @@ def test_what_is_wrong_with_a_given_column_is_said_with_what_to_type(table, give
     ("columns", "made", "message"),
     [
         ("id INT, body VARCHAR", (int, note), "no time column.*--time 2026-01-01"),
-        ("id INT, body VARCHAR, w VARCHAR", (int, note, lambda i: "2026-01-01"), "'w' holds times"),
         ("id INT, w DATE", (int, lambda i: date(2026, 1, 1)), "no column looks like text.*w .DATE"),
         (
             "body VARCHAR, w DATE",
@@ -131,17 +129,6 @@ def test_what_cannot_be_found_ends_in_advice(table, columns, made, message):
         find_roles(table(columns, rows(*made)), Roles())
 
 
-def test_the_advised_query_runs(table):
-    made = table(
-        "id INT, body VARCHAR, epoch BIGINT", rows(lambda i: i, note, lambda i: 1_700_000_000 + i)
-    )
-    with pytest.raises(EmbfeastError) as said:
-        find_roles(made, Roles(time="epoch"))
-    query = str(said.value).split("--query '")[1].rstrip("'")
-    again = TextTable(made.connection, "query", f"({query})")
-    assert find_roles(again, Roles(time="epoch")).time == "epoch"
-
-
 def test_a_pair_key_gets_a_name_that_ends_in_the_key(table):
     made = table(
         "id INT, body VARCHAR, posted TIMESTAMP, twin INT",
@@ -150,3 +137,15 @@ def test_a_pair_key_gets_a_name_that_ends_in_the_key(table):
     found = find_roles(made, Roles(pairs="twin"))
     assert found.pairs == "other_id"
     assert "rename twin to other_id" in " ".join(found.notes)
+
+
+def test_a_label_that_tells_nothing_and_a_text_named_twice_are_refused(table):
+    made = table(
+        "id INT, body VARCHAR, kind VARCHAR, at_ TIMESTAMP",
+        rows(lambda i: i, note, lambda i: "a" if i % 2 else None, moment),
+    )
+    for label, why in {"kind": "one value", "body": "is the text", "id": "is the text"}.items():
+        with pytest.raises(EmbfeastError, match=why):
+            find_roles(made, Roles(text=("body",), key=("id",), time="at_", label=label))
+    with pytest.raises(EmbfeastError, match="twice"):
+        find_roles(made, Roles(text=("body", "body"), key=("id",), time="at_"))

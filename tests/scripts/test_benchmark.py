@@ -1,10 +1,12 @@
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from benchmark import BENCHMARKS
 from benchmarks.measure import Row, compared, markdown
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark.py"
@@ -21,6 +23,13 @@ def test_a_missed_figure_is_called_missed():
     assert "**missed**" in markdown([Row("a", "b", 2.0, 1.0, "s", 2.0, "<= 1")])
 
 
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_benchmark_is_there(name):
+    assert callable(
+        getattr(import_module(f"benchmarks.{BENCHMARKS[name]}"), name.replace("-", "_"))
+    )
+
+
 @pytest.mark.slow
 def test_json_alone_goes_to_standard_output():
     ended = subprocess.run(
@@ -30,11 +39,11 @@ def test_json_alone_goes_to_standard_output():
         check=True,
     )
     rows = json.loads(ended.stdout)
-    assert [set(row) for row in rows] == [KEYS] * 3
+    assert [set(row) for row in rows] == [KEYS] * 6
     assert all(row["name"] == "startup" for row in rows)
 
 
 def test_an_unknown_name_is_answered_with_the_valid_ones():
     ended = subprocess.run([sys.executable, str(SCRIPT), "speed"], capture_output=True, text=True)
     assert ended.returncode == 1
-    assert "choose from encode, latency" in ended.stderr
+    assert "choose from encode, encode-bfloat16" in ended.stderr

@@ -1,7 +1,8 @@
 import numpy as np
-from evaluate_pairs import draw_pairs
 from hypothesis import given
 from hypothesis import strategies as st
+
+from benchmarks.evaluate_pairs import draw_pairs
 
 
 @given(st.integers(0, 1000))

@@ -29,10 +29,10 @@ def ask(path, sql):
 
 def test_every_kind_of_file_is_loaded_and_what_was_made_up_is_said(file, tmp_path):
     target = tmp_path / "t.duckdb"
-    summary = ingest(file, target, ["body"], label="stars")
-    assert (summary.rows, summary.missing) == (2, 1)
-    assert any("No key" in note for note in summary.notes)
-    assert any("No time" in note for note in summary.notes)
+    loaded, *notes = ingest(file, target, ["body"], label="stars")
+    assert loaded == "2 rows loaded, 1 without a text"
+    assert any("No key" in note for note in notes)
+    assert any("No time" in note for note in notes)
     assert ask(target, "SELECT ticket_id, category FROM labels ORDER BY 1") == [(1, "5"), (2, "1")]
     assert ask(target, "SELECT count(DISTINCT event_timestamp) FROM tickets") == [(2,)]
     again = tmp_path / "again.duckdb"
@@ -42,9 +42,9 @@ def test_every_kind_of_file_is_loaded_and_what_was_made_up_is_said(file, tmp_pat
 
 def test_own_keys_and_times_are_kept(file, tmp_path):
     target = tmp_path / "t.duckdb"
-    summary = ingest(file, target, ["body"], key="id", time="at")
-    assert any("source_key" in note for note in summary.notes)
-    assert any("taken as UTC" in note for note in summary.notes)
+    notes = ingest(file, target, ["body"], key="id", time="at")
+    assert any("source_key" in note for note in notes)
+    assert any("taken as UTC" in note for note in notes)
     rows = ask(target, "SELECT source_key, event_timestamp::VARCHAR FROM tickets ORDER BY 1")
     assert rows == [("a", "2026-01-01 10:00:00+00"), ("b", "2026-01-02 10:00:00+00")]
 
@@ -93,7 +93,8 @@ def test_banking77_loads(banking, tmp_path):
     from pathlib import Path
 
     data = Path(__file__).parents[3] / "shared" / "data" / "banking77_train.csv"
-    summary = ingest(data, tmp_path / "t.duckdb", ["text"], label="category")
-    assert summary.rows == len(banking) == 10_003
+    loaded, *_ = ingest(data, tmp_path / "t.duckdb", ["text"], label="category")
+    assert loaded.startswith(f"{len(banking):,} rows loaded")
+    assert len(banking) == 10_003
     labels = ask(tmp_path / "t.duckdb", "SELECT count(DISTINCT category) FROM labels")
     assert labels == [(77,)]

@@ -17,10 +17,13 @@ from embfeast.tricks import (
     AnchorSimilarity,
     ClusterFeatures,
     EmbeddingReducer,
+    EntityHistory,
     FeatureSynthesizer,
+    LabelledNeighbours,
     PairInteraction,
     TokenPooler,
     Whitener,
+    WordFeatures,
 )
 from embfeast.tricks.trick import identifier
 
@@ -45,10 +48,11 @@ TRICKS = [
     FeatureSynthesizer(6, select="variance", n_selected=9),
     FeatureSynthesizer(6, method="count_sketch", width=32),
     FeatureSynthesizer(6, method="nystroem", width=32),
+    EntityHistory(windows=(7, None), outputs=("count", "days", "change", "means")),
 ]
 
 # Checks that cannot apply, each with the reason.
-NEEDS_TEXTS = "the check fits numbers or several columns; a pooler takes one column of texts"
+NEEDS_TEXTS = "the check fits numbers or several columns; it takes one column of texts"
 ODD_WIDTH = "the check's data has an odd number of columns, which is no pair"
 
 
@@ -72,7 +76,11 @@ def checks_that_cannot_apply(estimator):
             "check_transformer_preserve_dtypes",
         ]
         return dict.fromkeys(names, ODD_WIDTH)
-    if isinstance(estimator, TokenPooler):
+    if isinstance(estimator, LabelledNeighbours):
+        # scikit-learn says the same of its TargetEncoder.
+        own = "fit_transform gives a row what labels of other rows say"
+        return {"check_transformer_general": own, "check_transformer_data_not_an_array": own}
+    if isinstance(estimator, TokenPooler | WordFeatures):
         names = [
             "check_complex_data",
             "check_dict_unchanged",
@@ -102,20 +110,28 @@ def checks_that_cannot_apply(estimator):
             "check_transformer_general",
             "check_transformer_preserve_dtypes",
         ]
+        if isinstance(estimator, WordFeatures):
+            names[names.index("check_fit1d")] = "check_fit2d_1feature"
         return dict.fromkeys(names, NEEDS_TEXTS)
     return {}
 
 
 @parametrize_with_checks(
     [
+        AnchorSimilarity(),
         AnchorSimilarity(1),
         EmbeddingReducer(2),
         EmbeddingReducer(0.9, method="truncated_svd"),
+        EmbeddingReducer(1, method="pls"),
+        EmbeddingReducer(1, method="lda"),
         ClusterFeatures(2, outputs=("label", "distances", "membership", "margin", "novelty")),
         PairInteraction(),
         TokenPooler(),
-        Whitener(),
+        Whitener("pca"),  # the checks set n_components, which ZCA refuses
         FeatureSynthesizer(2),
+        LabelledNeighbours(3, rare=1),
+        EntityHistory(),
+        WordFeatures(2),
     ],
     expected_failed_checks=checks_that_cannot_apply,
 )
@@ -228,6 +244,7 @@ def test_a_fit_in_chunks_agrees_with_the_fit_of_the_whole(trick):
     [
         (PairInteraction(), "PairInteraction cannot be fitted in chunks"),
         (EmbeddingReducer(method="umap"), "UMAP cannot be fitted in chunks"),
+        (EmbeddingReducer(method="lda"), "LDA cannot be fitted in chunks"),
         (ClusterFeatures("elbow"), "only KMeans with a given number"),
     ],
 )

@@ -74,6 +74,7 @@ def test_too_many_directions_are_capped_below_the_rows(X):
         ({"shrinkage": -1.0}, "between 0 and 1"),
         ({"floor": 2}, "between 0 and 1"),
         ({"drop_top": 384}, "between 0 and 383"),
+        ({"n_components": 3}, "take method='pca'"),
     ],
 )
 def test_wrong_settings_list_the_valid_ones(X, settings, message):

@@ -1,0 +1,35 @@
+"""`feast monitor run` says "completed" with exit code 0 where every view failed."""
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
+from feast.monitoring.monitoring_service import MonitoringService
+from feast.types import Float64
+
+folder = Path(tempfile.mkdtemp())
+at = pd.Timestamp("2026-01-01", tz="UTC")
+rows = pd.DataFrame({"user_id": [1, 2], "score": [1.0, float("inf")], "at": at})
+rows.to_parquet(folder / "rows.parquet")
+entity = Entity(name="user", join_keys=["user_id"], value_type=ValueType.INT64)
+view = FeatureView(
+    name="view",
+    entities=[entity],
+    schema=[Field(name="score", dtype=Float64)],
+    source=FileSource(name="rows", path=str(folder / "rows.parquet"), timestamp_field="at"),
+)
+store = FeatureStore(
+    config=RepoConfig(
+        project="p",
+        provider="local",
+        registry=str(folder / "registry.db"),
+        online_store={"type": "sqlite", "path": str(folder / "online.db")},
+        entity_key_serialization_version=3,
+        repo_path=folder,
+    )
+)
+store.apply([entity, view])
+result = MonitoringService(store).auto_compute()
+print(f"status: {result['status']}, views computed: {result['computed_feature_views']} of 1")
+raise SystemExit(result["status"] == "completed" and result["computed_feature_views"] == 0)

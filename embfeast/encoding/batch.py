@@ -1,0 +1,61 @@
+"""What an encoder gives a backend to read, and what it gets back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+# "sentence": a vector a text, as the model's last module leaves it, shape (texts, dim).
+# "states": the last layer's states of the word pieces, shape (texts, pieces, width).
+# "layered": the mean of the last four layers', of the same shape.
+Output = Literal["sentence", "states", "layered"]
+Read = dict[Output, Vectors]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Texts that are read at once.
+
+    `rows` says which of the texts given they are; `texts` stand there without the prompt and are
+    empty for windows of a long text; `pieces` are all of one length, so that nothing is padded, and
+    empty where the backend reads texts.
+    """
+
+    rows: Sequence[int]
+    texts: Sequence[str]
+    pieces: Sequence[Sequence[int]]
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The pieces' numbers, shape (texts, pieces)."""
+        return np.array(self.pieces, dtype=np.int64).reshape(len(self.pieces), -1)
+
+
+class Backend(Protocol):
+    """One forward pass over a batch.
+
+    Attributes
+    ----------
+    name : str
+        Whose vectors these are, in the embedding cache: another name's differ in the last bits.
+    workers : int
+        Batches that run best side by side.
+    batch_pieces : int
+        Word pieces of a batch; 0 where texts are read and not their pieces (a server).
+    batch_texts : int
+        Texts of a batch, at most.
+    """
+
+    name: str
+    workers: int
+    batch_pieces: int
+    batch_texts: int
+
+    def read(self, batch: Batch, wanted: frozenset[Output], *, alone: bool) -> Read:
+        """Return the wanted outputs of a batch, or refuse by `EmbfeastError` one it cannot give.
+
+        `alone` says that no other batch runs beside this one.
+        """

@@ -1,0 +1,1 @@
+"""The compute engine: chunks of texts to feature rows, for runs and pushes."""

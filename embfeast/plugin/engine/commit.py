@@ -1,0 +1,128 @@
+"""The one way into feature tables, for runs and pushes alike.
+
+Tables are opened once, what they lack is computed and added, the newest rows go online, and then
+the tables are kept up. Offline comes first: what is stopped anywhere is repaired by doing it again.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from feast import FeatureView
+from feast.repo_config import RepoConfig
+
+from embfeast.plugin.engine.chunks import Work, identities, work_left
+from embfeast.plugin.feature_table import FeatureTable, feature_table, is_served
+from embfeast.plugin.online.read_ahead import read_ahead
+from embfeast.plugin.online.write import write_online
+from embfeast.tables import coverage
+from embfeast.tables.append import Appender
+from embfeast.tables.columns import CREATED_TIME
+from embfeast.tables.place import Place
+from embfeast.tables.present_rows import PresentRows
+from embfeast.tables.table import Table
+from embfeast.tables.upkeep import keep_up
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A view, what its feature table is to be, and the table itself, opened."""
+
+    view: FeatureView
+    table: FeatureTable
+    stored: Table
+
+
+# Whether rows that are there are computed again. A run is started by Feast, which hands on no
+# settings of ours.
+AGAIN: ContextVar[bool] = ContextVar("again", default=False)
+Newest = Callable[[Target], tuple[int, Iterable[pa.Table]]]
+
+
+class Commit:
+    """Rows of one recipe and one source on their way into the tables of their views.
+
+    Parameters
+    ----------
+    config : RepoConfig
+    views : sequence of FeatureView
+    """
+
+    def __init__(self, config: RepoConfig, views: Sequence[FeatureView]) -> None:
+        self._config = config
+        with ThreadPoolExecutor() as pool:
+            self.targets = list(pool.map(self._open, views))
+        places = {target.stored.place: target for target in self.targets}
+        self.tables: Mapping[Place, FeatureTable] = {p: t.table for p, t in places.items()}
+        self.appenders = {p: Appender(t.stored, t.table.identity) for p, t in places.items()}
+        self._present: Mapping[Place, PresentRows] = {}
+
+    def _open(self, view: FeatureView) -> Target:
+        table = feature_table(view, self._config)
+        stored, _ = table.ensure()
+        return Target(view, table, stored)
+
+    @contextmanager
+    def lacking(
+        self, chunks: Iterable[pa.Table], start: datetime, end: datetime
+    ) -> Iterator[Iterator[Work]]:
+        """Find what the tables lack of texts of a period."""
+        with ExitStack() as opened:
+            with ThreadPoolExecutor() as pool:
+                found = pool.map(
+                    lambda t: PresentRows(t.stored, t.table.identity, start, end), self.targets
+                )
+            self._present = dict(zip(self.tables, found, strict=True))
+            for rows in self._present.values():
+                opened.callback(rows.close)
+            yield self._work(chunks)
+
+    def gone(self, end: datetime) -> int:
+        """Return how many rows of the period have no text, once all texts of it were read."""
+        unseen = (rows.unseen()[CREATED_TIME] for rows in self._present.values())
+        return max(pc.sum(pc.less_equal(known, end)).as_py() or 0 for known in unseen)
+
+    def _work(self, chunks: Iterable[pa.Table]) -> Iterator[Work]:
+        for chunk in chunks:
+            again = AGAIN.get()
+            work = work_left(chunk, self.tables, self._present, again=again)
+            for place, changed in work.changed.items():
+                if again:
+                    self.appenders[place].replace(identities(work.rows, self.tables[place]))
+                elif changed.any():
+                    outdated = work.rows.filter(pa.array(changed))
+                    self.appenders[place].replace(identities(outdated, self.tables[place]))
+            yield work
+
+    def serve(self, store: Any, newest: Newest) -> None:
+        """Put each view's newest rows online, where it is served."""
+        # The rows of the next view are read while those of one are written.
+        coming = read_ahead(
+            (target, count, rows)
+            for target in self.targets
+            if is_served(target.view)
+            for count, tables in [newest(target)]
+            for rows in tables
+        )
+        for (target, count), group in groupby(coming, key=itemgetter(0, 1)):
+            tables = (rows for _, _, rows in group)
+            write_online(self._config, store, target.view, tables, count)
+
+    def finish(self, kept_hours: int, covered: coverage.Period | None = None) -> None:
+        """Record the period that the tables cover now, and keep them up."""
+
+        def close(target: Target) -> None:
+            if covered:
+                coverage.add_run(target.stored, covered)
+            keep_up(target.stored, kept_hours=kept_hours)
+
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(close, self.targets))

@@ -1,0 +1,70 @@
+"""Where chunks are computed: what an executor is, and the one that computes them right here."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from embfeast.encoding.write_behind import write_behind
+from embfeast.plugin.engine.chunks import RunCounts, Work, encode_work
+from embfeast.plugin.engine.part_writer import PartWriter
+from embfeast.plugin.feature_table import FeatureTable
+from embfeast.recipe import FittedRecipe
+from embfeast.tables.append import Appender
+from embfeast.tables.place import Place
+
+Advance = Callable[[int], Any]
+
+
+class Executor(Protocol):
+    """Computes chunks and adds their rows; when it has ended, all of them are stored."""
+
+    def __call__(self, work: Iterable[Work], advance: Advance) -> Iterator[RunCounts]:
+        """Yield what was done, chunk by chunk, in any order.
+
+        Parameters
+        ----------
+        work : iterable of Work
+        advance : callable
+            Called with the number of texts done since the last call, for a progress bar.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LocalExecutor:
+    """One chunk after the other, in this process, on all its cores.
+
+    While a chunk is encoded other threads make features of the one before, write them, and keep its
+    vectors in the cache: that alone leaves cores idle. Encoding stays in the calling thread, which
+    Ctrl-C reaches.
+
+    Attributes
+    ----------
+    tables : mapping from its place to the table
+    appenders : mapping from the same places to Appender
+    fitted : FittedRecipe
+    """
+
+    tables: Mapping[Place, FeatureTable]
+    appenders: Mapping[Place, Appender]
+    fitted: FittedRecipe
+
+    def __call__(self, work: Iterable[Work], advance: Advance) -> Iterator[RunCounts]:
+        """Yield what was done, chunk by chunk."""
+        writer = PartWriter(self.tables, self.appenders, self.fitted)
+        with write_behind(self.fitted.encoder), ThreadPoolExecutor(1) as pool:
+            before: Future[RunCounts] | None = None
+            for chunk in work:
+                if not chunk.rows.num_rows:
+                    advance(chunk.read)
+                    yield RunCounts(rows=chunk.read)
+                    continue
+                encoded = encode_work(chunk, self.tables, self.fitted, advance)
+                advance(chunk.read - len(encoded.texts))
+                if before:  # never more than one chunk waits for the writer
+                    yield before.result()
+                before = pool.submit(writer.add, chunk, encoded)
+            if before:
+                yield before.result()
+        writer.flush()

@@ -1,0 +1,222 @@
+"""Texts pushed as they happen: features offline and online at once, without a batch run.
+
+A push writes the rows that the next materialization would write: same keys and times, same bits.
+When the text later lies in the text database, its row is recognised as present. The push does not
+store the text itself.
+"""
+
+import copy
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from feast import FeatureView
+from feast.repo_config import RepoConfig
+
+from embfeast.encoding import EmbeddingCache
+from embfeast.errors import EmbfeastError
+from embfeast.moments import exact_moments
+from embfeast.plugin.engine.chunks import (
+    RunCounts,
+    counts_of,
+    encode_work,
+    identities,
+    write_files,
+)
+from embfeast.plugin.engine.commit import Commit, Newest, Target
+from embfeast.plugin.feature_table import FeatureTable, feature_table
+from embfeast.plugin.live import check_text, serving_recipe
+from embfeast.plugin.online.request import given_key
+from embfeast.plugin.settings import RepositorySettings
+from embfeast.plugin.source import DuckDBSource
+from embfeast.recipe import FittedRecipe
+from embfeast.tables.newest_rows import newest_of_keys
+from embfeast.texts.forgotten import ForgottenKeys
+
+
+def push_texts(
+    config: RepoConfig,
+    store: Any,
+    views: Sequence[FeatureView],
+    frame: pd.DataFrame,
+    *,
+    online: bool = True,
+) -> RunCounts:
+    """Compute the features of texts and write them offline, then online.
+
+    Parameters
+    ----------
+    config : RepoConfig
+    store : OnlineStore
+    views : sequence of FeatureView
+        Computed by recipes from one text source.
+    frame : DataFrame
+        The source's keys, times and text columns; others are not read. Naive times are UTC.
+    online : bool, default True
+        Write online too, where a view is served and no newer revision of the key is stored.
+
+    Returns
+    -------
+    RunCounts
+
+    Raises
+    ------
+    BusyError
+        Others write the tables without a pause.
+    EmbfeastError
+        A column, key, time or text is not as the source has it; nothing is stored.
+    """
+    by_recipe: dict[str, list[FeatureView]] = defaultdict(list)
+    for view in views:
+        by_recipe[feature_table(view, config).digest].append(view)
+    first = feature_table(views[0], config)
+    settings = RepositorySettings(config)
+    kinds = [first.schema.field(key).type for key in first.keys]
+    keys = dict(zip(first.source_keys, kinds, strict=True))
+    chunk = read_frame(frame, first.source, keys, settings.engine.longest_text)
+    _refuse_forgotten(config, chunk, first)
+    counts = RunCounts(chunk.num_rows)
+    for digest, own in by_recipe.items():
+        fitted = _recipe(digest, settings.cache and settings.cache.folder)
+        commit = Commit(config, own)
+        done = _write_offline(commit, chunk, fitted)
+        if online:
+            commit.serve(store, _newest(commit, chunk))
+        commit.finish(settings.engine.kept_hours)
+        counts = max(counts, done, key=lambda one: one.computed)
+    return counts
+
+
+def _refuse_forgotten(config: RepoConfig, chunk: pa.Table, table: FeatureTable) -> None:
+    forgotten = ForgottenKeys(config.repo_path)
+    if not forgotten.file.exists():
+        return
+    for row, key in enumerate(chunk.select(list(table.source_keys)).to_pylist()):
+        if forgotten.holds(key):
+            raise EmbfeastError(
+                f"push to {table.source.name!r}: row {row} is of a key that was forgotten; nothing "
+                "was stored",
+                f"leave it out, or remove {forgotten.file} to let all such keys in again",
+            )
+
+
+def _write_offline(commit: Commit, chunk: pa.Table, fitted: FittedRecipe) -> RunCounts:
+    """Compute what the tables lack and add it, all views side by side."""
+    times = pc.min_max(chunk[commit.targets[0].table.source.timestamp_field]).as_py()
+    with commit.lacking([chunk], times["min"], times["max"]) as found:
+        work = next(found)
+    if not work.rows.num_rows:
+        return RunCounts(work.read)
+    features = fitted.apply(encode_work(work, commit.tables, fitted))
+    write_files(
+        work, features, commit.tables, fitted, lambda file: commit.appenders[file.place].add(file)
+    )
+    return counts_of(work, features)
+
+
+def _newest(commit: Commit, chunk: pa.Table) -> Newest:
+    """Find the newest rows of all views side by side."""
+
+    def find(target: Target) -> pa.Table:
+        pushed = identities(chunk, target.table)
+        return newest_of_keys(target.stored, target.table.keys, pushed)
+
+    with ThreadPoolExecutor() as pool:
+        found = dict(zip(commit.tables, pool.map(find, commit.targets), strict=True))
+    return lambda target: (found[target.stored.place].num_rows, [found[target.stored.place]])
+
+
+@lru_cache(maxsize=8)
+def _recipe(digest: str, cache: Path | None) -> FittedRecipe:
+    """Return the recipe that serves new texts, with the cache: a refit encodes no text again."""
+    fitted = copy.copy(serving_recipe(digest))
+    fitted.encoder = fitted.encoder.with_cache(EmbeddingCache(cache) if cache else None)
+    return fitted
+
+
+def read_frame(
+    frame: pd.DataFrame, source: DuckDBSource, keys: Mapping[str, pa.DataType], longest_text: int
+) -> pa.Table:
+    """Return pushed rows as `OpenedTexts.read` gives stored ones, each once.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    source : DuckDBSource
+        Whose names and rules hold.
+    keys : mapping of DataType
+        The type of each key column, as the views have it.
+    longest_text : int
+        Most characters of a text.
+
+    Raises
+    ------
+    EmbfeastError
+        Names the column and the row that cannot be taken.
+    """
+    where = f"push to {source.name!r}"
+    times: list[str] = [source.timestamp_field]
+    if source.created_timestamp_column:
+        times.append(source.created_timestamp_column)
+    needed = [*keys, *times, *source.text_columns]
+    if lacking := [name for name in needed if name not in frame]:
+        raise EmbfeastError(
+            f"{where}: the rows lack {', '.join(lacking)}; they need "
+            f"{', '.join(needed)}, and have {', '.join(map(str, frame.columns))}"
+        )
+    if twice := [name for name in needed if list(frame.columns).count(name) > 1]:
+        raise EmbfeastError(f"{where}: two columns are named {twice[0]!r}", "rename one of them")
+    if not len(frame):
+        raise EmbfeastError(f"{where}: there are no rows")
+    frame = frame.reset_index(drop=True)
+    columns = {key: _keys(frame[key], kind, where) for key, kind in keys.items()}
+    columns |= {name: _moments(frame[name], where) for name in times}
+    if columns[source.timestamp_field].null_count:
+        row = columns[source.timestamp_field].is_null().index(True).as_py()
+        raise EmbfeastError(f"{where}: row {row} has no {source.timestamp_field!r}", "give it one")
+    columns |= {name: _texts(frame[name], where, longest_text) for name in source.text_columns}
+    return _once(pa.table(columns), [*keys, *times], where)
+
+
+def _keys(column: pd.Series, kind: pa.DataType, where: str) -> pa.Array:
+    values = [
+        given_key(value, kind, f"{where}: {column.name!r} of row {row}")
+        for row, value in enumerate(column)
+    ]
+    return pa.array(values, kind)
+
+
+def _moments(column: pd.Series, where: str) -> pa.Array:
+    try:
+        return exact_moments(column)
+    except EmbfeastError as error:
+        raise EmbfeastError(f"{where}: {column.name!r}: {error}") from error
+
+
+def _texts(column: pd.Series, where: str, longest: int) -> pa.Array:
+    values = column.astype(object).where(column.notna(), None)
+    made = []
+    for row, text in enumerate(values):
+        check_text(text, longest, f"{where}: row {row}: {column.name!r}")
+        # Lone surrogates, which JSON can hold and no database: as the encoder reads them.
+        made.append(text and text.encode(errors="replace").decode())
+    return pa.array(made, type=pa.string())
+
+
+def _once(table: pa.Table, identity: Sequence[str], where: str) -> pa.Table:
+    """Take equal rows once, and refuse two texts of one key and time."""
+    rows = table.to_pandas(timestamp_as_object=True).drop_duplicates()
+    twice = rows.duplicated(list(identity))
+    if twice.any():
+        example = ", ".join(f"{name}={rows[twice][name].iloc[0]}" for name in identity)
+        raise EmbfeastError(
+            f"{where}: two texts have the same key and time ({example})",
+            "keep one of them, or give each revision its own time",
+        )
+    return table.take(pa.array(rows.index))

@@ -1,0 +1,1 @@
+"""What `feast monitor` asks of the offline store: figures of each feature, kept as Parquet."""

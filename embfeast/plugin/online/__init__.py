@@ -1,0 +1,1 @@
+"""Online stores: one bulk writer a store, values, servers, and whose recipe made a value."""

@@ -1,0 +1,95 @@
+"""Feature rows into Feast's PostgreSQL online store, in bulk.
+
+Feast's own write makes a statement of each single value. This one copies all of them into a
+temporary table and moves them from there in one statement.
+"""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+from feast import FeatureView
+from feast.infra.online_stores.helpers import compute_table_id
+from feast.repo_config import RepoConfig
+from psycopg import sql
+
+from embfeast.plugin import feast_compat
+from embfeast.plugin.online.proto_rows import key_bytes
+from embfeast.plugin.online.value_bytes import value_bytes, value_texts
+from embfeast.plugin.online.writer import table_by_table
+from embfeast.tables.columns import CREATED_TIME, EVENT_TIME
+
+COLUMNS = {  # with the types of Feast's table
+    "entity_key": "bytea",
+    "feature_name": "text",
+    "value": "bytea",
+    "value_text": "text",
+    "event_ts": "timestamptz",
+    "created_ts": "timestamptz",
+}
+NEW_ROWS = sql.SQL("CREATE TEMPORARY TABLE embfeast_new ({columns}) ON COMMIT DROP").format(
+    columns=sql.SQL(", ").join(sql.SQL(f"{name} {kind}") for name, kind in COLUMNS.items())
+)
+COPY = sql.SQL("COPY embfeast_new FROM STDIN (FORMAT BINARY)")
+MOVE = """
+INSERT INTO {table} ({columns}) SELECT {columns} FROM embfeast_new
+ON CONFLICT (entity_key, feature_name) DO UPDATE SET {update}
+"""
+
+
+def can_write(config: RepoConfig) -> bool:
+    """Tell whether the store's table lacks the columns of its special modes."""
+    settings = config.online_store
+    return not settings.vector_enabled and not settings.enable_openai_compatible_store
+
+
+def write(
+    config: RepoConfig, store: Any, view: FeatureView, tables: Iterable[pa.Table], rows: int
+) -> None:
+    """Write feature rows, a table a transaction, in the place of what their keys had."""
+    table_by_table(config, store, view, tables, partial(_write, config, store, view))
+
+
+def erase(config: RepoConfig, store: Any, view: FeatureView, keys: pa.Table) -> None:
+    """Remove what keys have; the server's own VACUUM empties the pages."""
+    versioned = config.registry.enable_online_feature_view_versioning
+    delete = sql.SQL("DELETE FROM {} WHERE entity_key = ANY(%s)").format(
+        sql.Identifier(compute_table_id(config.project, view, versioned))
+    )
+    gone = key_bytes(keys, view, config.entity_key_serialization_version)
+    with feast_compat.postgres_connection(store, config) as connection:
+        connection.execute(delete, [gone])
+        connection.commit()
+
+
+def _write(config: RepoConfig, store: Any, view: FeatureView, table: pa.Table) -> None:
+    versioned = config.registry.enable_online_feature_view_versioning
+    move = sql.SQL(MOVE).format(
+        table=sql.Identifier(compute_table_id(config.project, view, versioned)),
+        columns=sql.SQL(", ").join(map(sql.Identifier, COLUMNS)),
+        update=sql.SQL(", ").join(
+            sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in list(COLUMNS)[2:]
+        ),
+    )
+    keys = key_bytes(table, view, config.entity_key_serialization_version)
+    events, known = (
+        column.cast(pa.timestamp("us", tz="UTC")).to_pylist()
+        for column in (table[EVENT_TIME], table[CREATED_TIME])
+    )
+    with (
+        feast_compat.postgres_connection(store, config) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(NEW_ROWS)
+        with cursor.copy(COPY) as copy:
+            copy.set_types(list(COLUMNS.values()))
+            for field in view.features:
+                values = value_bytes(table[field.name], field.dtype.to_value_type())
+                texts = value_texts(table[field.name])
+                for key, value, text, event, created in zip(
+                    keys, values, texts, events, known, strict=True
+                ):
+                    copy.write_row((key, field.name, value, text, event, created))
+        cursor.execute(move)
+        connection.commit()

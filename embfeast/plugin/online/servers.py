@@ -1,0 +1,160 @@
+"""Servers behind a repository: their names without secrets, what their errors mean, retries."""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from itertools import takewhile
+from typing import Any, TypeVar
+
+from feast.repo_config import RepoConfig
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from embfeast.errors import EmbfeastError
+from embfeast.plugin.feast_compat import connect_anew, retries_itself
+
+T = TypeVar("T")
+
+# A materialization can wait for a server that restarts (about 15 seconds); a lookup cannot.
+PATIENT = 6
+PROMPT = 2
+SETTINGS = {
+    "redis": "`connection_string` under `online_store`",
+    "postgres": "`host`, `port`, `database`, `user` and `password` under `online_store`",
+}
+# By the names of the clients' error classes: neither client need be installed. The first of an
+# error's classes that stands here, from the most special on, says what it means.
+PASSING = "cannot be reached, or closed the connection"
+REFUSED = "refused the user or the password"
+MEANINGS = {
+    "AuthenticationError": REFUSED,
+    "AuthorizationError": REFUSED,
+    "InvalidPassword": REFUSED,
+    "NoPermissionError": "does not permit this user that",
+    "OutOfMemoryError": "is full: its `maxmemory` is reached; give it more, or remove other keys",
+    "ReadOnlyError": "takes no writes: it is a replica, name the primary",
+    "InsufficientPrivilege": "does not permit this user that; grant it",
+    "ReadOnlySqlTransaction": "takes no writes: it is read-only, name the primary",
+    "UndefinedTable": "lacks a table; run `feast apply`",
+    "DiskFull": "has a full disk",
+    "ConnectionError": PASSING,
+    "TimeoutError": PASSING,
+    "OperationalError": PASSING,
+}
+CLIENTS = {"redis", "psycopg", "psycopg_pool"}
+
+
+def online_server(config: RepoConfig) -> str:
+    """Name the online store's server: its place, never its password.
+
+    Examples
+    --------
+    >>> config = RepoConfig(project="p", registry="r.db", provider="local", online_store={
+    ...     "type": "redis", "connection_string": "cache:6379,db=2,password=secret"})
+    >>> online_server(config)
+    'Redis at cache:6379'
+    """
+    settings = config.online_store
+    kind = str(getattr(settings, "type", type(settings).__name__))
+    if kind == "redis":
+        # All before the first setting; what stands before an @ is a login, which Feast takes not.
+        parts = takewhile(lambda part: "=" not in part, settings.connection_string.split(","))
+        return "Redis at " + ", ".join(part.rsplit("@", 1)[-1] for part in parts)
+    if kind == "postgres":
+        return f"PostgreSQL at {settings.host}:{settings.port}/{settings.database}"
+    return f"the online store ({kind})"
+
+
+def call_online(config: RepoConfig, store: Any, call: Callable[[], T], *, tries: int = PROMPT) -> T:
+    """Call the online store; try again where its server may come back, else say what is wrong.
+
+    Parameters
+    ----------
+    config : RepoConfig
+    store : OnlineStore
+        After an error it connects anew.
+    call : callable
+        May be called several times.
+    tries : int, default 2
+        At most so many calls, with growing pauses from a tenth of a second.
+
+    Raises
+    ------
+    EmbfeastError
+        Names the server, what its answer means, and the setting to look at.
+    """
+    retrying = Retrying(
+        retry=retry_if_exception(_may_pass),
+        stop=stop_after_attempt((tries + 1) // 2 if retries_itself(store) else tries),
+        wait=wait_exponential(multiplier=0.5, min=0.1, max=8),
+        before_sleep=lambda _: connect_anew(store),
+        reraise=True,
+    )
+    with errors_named(config, store):
+        return retrying(call)
+    raise AssertionError  # never reached: the context lets every error out
+
+
+@contextlib.contextmanager
+def errors_named(config: RepoConfig, store: Any) -> Iterator[None]:
+    """Turn an error of the online store's server into an `EmbfeastError`; others pass as they are.
+
+    Raises
+    ------
+    EmbfeastError
+        Names the server, what its answer means, and the setting to look at.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _is_servers(error):
+            raise
+        connect_anew(store)
+        where = SETTINGS.get(str(config.online_store.type), "`online_store`")
+        server = online_server(config)
+        raise EmbfeastError(
+            f"{server} {_meaning(error)} ({_said(error, config.online_store)}); see {where} in "
+            f"feature_store.yaml{unset_variables(server)}"
+        ) from error
+
+
+def unset_variables(text: str) -> str:
+    """Name environment variables that Feast found unset, and so left as they stand."""
+    names = sorted(set(re.findall(r"\$\{?(\w+)\}?", text)))
+    return f"; not set in the environment: {', '.join(names)}" if names else ""
+
+
+def _meaning(error: BaseException) -> str:
+    if _was_refused(error):
+        return REFUSED
+    names = [kind.__name__ for kind in type(error).__mro__]
+    return next((MEANINGS[name] for name in names if name in MEANINGS), "refused this")
+
+
+def _is_servers(error: BaseException) -> bool:
+    return type(error).__module__.split(".")[0] in CLIENTS
+
+
+def _may_pass(error: BaseException) -> bool:
+    return _is_servers(error) and _meaning(error) == PASSING
+
+
+def _was_refused(error: BaseException) -> bool:
+    """Tell whether PostgreSQL took a password and then closed: it gives no code for that."""
+    login = getattr(error, "pgconn", None)
+    if login is None or getattr(error, "sqlstate", None) is not None:
+        return False
+    return bool(login.used_password) and "starting up" not in str(error)
+
+
+def _said(error: Exception, settings: Any) -> str:
+    """Return the server's words in one line, without the password."""
+    said = " ".join(str(error).split())
+    if password := _password(settings):
+        said = said.replace(password, "***")
+    return "".join(c if c.isprintable() else "?" for c in said)[:300]
+
+
+def _password(settings: Any) -> str:
+    if found := re.search(r"password=([^,]*)", getattr(settings, "connection_string", "")):
+        return found[1]
+    return str(getattr(settings, "password", "") or "")

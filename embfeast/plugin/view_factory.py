@@ -1,0 +1,189 @@
+"""How the views of one recipe are made for Feast: their schema, tables, tags and functions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from feast import BatchFeatureView, Entity, FeatureView, Field, FileSource, OnDemandFeatureView
+from feast.data_format import DeltaFormat
+from feast.transformation.mode import TransformationMode
+from feast.transformation.python_transformation import PythonTransformation
+from feast.transformation.ray_transformation import RayTransformation
+from feast.transformation.udf_rehydrate import rehydrate_udf_from_source
+from feast.types import Array, FeastType, Float32, Int64, String, from_value_type
+from feast.value_type import ValueType
+
+from embfeast.errors import EmbfeastError
+from embfeast.plugin.feast_compat import RecipeBatchView
+from embfeast.plugin.feature_table import (
+    AS_OF_TAG,
+    DIGEST_TAG,
+    ENTRY_TAG,
+    ONLINE_TAG,
+    PREFIX_TAG,
+    RECIPE_TAG,
+)
+from embfeast.recipe import FittedRecipe
+from embfeast.tables.columns import CREATED_TIME, EVENT_TIME
+
+KEY_TYPES = (ValueType.INT32, ValueType.INT64, ValueType.STRING)
+TYPES: dict[str, FeastType] = {"float": Float32, "integer": Int64, "vector": Array(Float32)}
+
+# Feast stores a transformation as source text and rebuilds it from that text alone. This one must
+# stay constant: Feast cannot apply a batch view whose transformation has changed (the digest
+# travels in the view's tags). It only ever runs under another engine than ours.
+BATCH_FUNCTION = """def computed_by_embfeast(frame):
+    from embfeast.errors import EmbfeastError
+    from embfeast.plugin.engine_choice import NEEDS_OURS
+
+    raise EmbfeastError(NEEDS_OURS)
+"""
+
+
+class RecipeOnDemandView(OnDemandFeatureView):
+    """An on-demand view whose features are known from the recipe."""
+
+    def infer_features(self) -> None:
+        """Infer nothing: Feast would run the model on a made-up text at every apply."""
+
+
+@dataclass(frozen=True)
+class ViewFactory:
+    """Makes the views of one recipe."""
+
+    fitted: FittedRecipe
+    owner: str
+    more_tags: Mapping[str, str]
+
+    def batch_view(
+        self,
+        entry: str,
+        name: str,
+        text: FeatureView,
+        entities: list[Entity],
+        offline_path: str,
+        ttl: timedelta | None,
+        prefix: str = "",
+    ) -> BatchFeatureView:
+        """Return the view of an entry's stored features; `prefix` tells a second text's apart."""
+        self.check_served([entry])
+        table = FileSource(
+            name=f"{name}_table",
+            path=f"{offline_path}/{name}/{self.fitted.digest}",
+            file_format=DeltaFormat(),
+            timestamp_field=EVENT_TIME,
+            created_timestamp_column=CREATED_TIME,
+            description=f"Feature table of {name}, one folder a recipe digest",
+            owner=self.owner,
+            tags={DIGEST_TAG: self.fitted.digest, AS_OF_TAG: self.fitted.record.as_of or ""},
+        )
+        digest = Field(
+            name=f"{name}_digest",
+            dtype=String,
+            description="digest of the recipe that made the row",
+        )
+        return RecipeBatchView(
+            name=name,
+            mode=TransformationMode.RAY,
+            entities=entities,
+            schema=[*key_fields(entities), *self.fields(entry, prefix), digest],
+            source=[text],
+            sink_source=table,
+            ttl=ttl or timedelta(0),
+            online=True,
+            offline=True,
+            description=self.purpose(entry),
+            owner=self.owner,
+            tags=self.tags(entry, prefix),
+            # Feast's Ray engine swallows an error of any other kind of transformation and passes
+            # the texts on as features; one of this kind it calls itself, before a row is touched.
+            feature_transformation=RayTransformation(
+                udf=rehydrate_udf_from_source(BATCH_FUNCTION), udf_string=BATCH_FUNCTION
+            ),
+        )
+
+    def on_demand_view(
+        self,
+        name: str,
+        sources: list[Any],
+        fields: list[Field],
+        function: str,
+        description: str,
+        entry: str,
+    ) -> OnDemandFeatureView:
+        """Return a view that is computed in a request by a function in source text."""
+        return RecipeOnDemandView(
+            name=name,
+            sources=sources,
+            schema=fields,
+            # Built the way Feast rebuilds it, so that what it stores is the same in every run.
+            feature_transformation=PythonTransformation(
+                udf=rehydrate_udf_from_source(function), udf_string=function
+            ),
+            mode="python",
+            description=description,
+            owner=self.owner,
+            tags=self.tags(entry),
+        )
+
+    def check_served(self, entries: Sequence[str]) -> None:
+        """Refuse entries that no view can give the same numbers of in training and serving."""
+        of_entities = self.fitted.settings.entity_entries
+        if refused := [entry for entry in entries if entry in of_entities]:
+            raise EmbfeastError(
+                f"recipe {self.fitted.settings.name!r}: entry {refused[0]!r} reads what an entity "
+                "wrote before, which views do not store yet",
+                "leave it out by entries=[...]; compute it with FittedRecipe.transform(texts, "
+                "times=..., entities=...), or compare it by embfeast evaluate",
+            )
+
+    def fields(self, entry: str, prefix: str = "") -> list[Field]:
+        """Return the features of an entry as Feast's fields."""
+        return [
+            Field(
+                name=prefix + feature.name,
+                dtype=TYPES[feature.kind],
+                description=self.purpose(entry),
+                tags={"width": str(feature.width)} if feature.kind == "vector" else {},
+                # A store that can search vectors does so; some take no other vectors at all.
+                vector_index=feature.kind == "vector",
+                vector_length=feature.width if feature.kind == "vector" else 0,
+            )
+            for feature in self.fitted.features(entry)
+        ]
+
+    def purpose(self, entry: str) -> str:
+        """Return what an entry is for: as its recipe describes it, else as its trick does."""
+        settings = self.fitted.settings.tricks[entry]
+        return settings.description or settings.kind.purpose.capitalize()
+
+    def tags(self, entry: str, prefix: str = "") -> dict[str, str]:
+        """Return the tags by which a view is known as ours."""
+        own = {
+            DIGEST_TAG: self.fitted.digest,
+            ENTRY_TAG: entry,
+            RECIPE_TAG: self.fitted.settings.name,
+            "embfeast.model": str(self.fitted.settings.model),
+            AS_OF_TAG: self.fitted.record.as_of or "",
+        }
+        if prefix:
+            own[PREFIX_TAG] = prefix
+        settings = self.fitted.settings.tricks.get(entry)
+        if settings is not None and not settings.online:
+            own[ONLINE_TAG] = "false"
+        return {**self.more_tags, **own}
+
+
+def key_fields(entities: list[Entity]) -> list[Field]:
+    """Return the entities' keys as Feast's fields."""
+    for entity in entities:
+        if entity.value_type not in KEY_TYPES:
+            # Feast's online stores make no key of most others, and of times one of whole seconds.
+            raise EmbfeastError(
+                f"entity {entity.name!r}: its value type is {entity.value_type.name}, of which "
+                "Feast makes no exact key",
+                "give Entity(..., value_type=ValueType.INT64) for whole numbers, and STRING for "
+                "all else, with CAST(... AS VARCHAR) in the source's query for times and fractions",
+            )
+    return [Field(name=e.join_key, dtype=from_value_type(e.value_type)) for e in entities]

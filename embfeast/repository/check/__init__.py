@@ -1,0 +1,1 @@
+"""Is all well? Every promise verified, and what is wrong with a set-up."""

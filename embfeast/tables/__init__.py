@@ -1,0 +1,1 @@
+"""Feature tables: written, joined, searched and kept; nothing here knows Feast."""

@@ -1,0 +1,1 @@
+"""Where texts lie and what they say: databases, tables, files."""

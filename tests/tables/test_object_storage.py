@@ -1,0 +1,151 @@
+"""Feature tables on an S3 server, a process of its own on this machine."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from embfeast import EmbfeastError
+from embfeast.tables import coverage
+from embfeast.tables.append import Appender
+from embfeast.tables.newest_rows import newest_rows
+from embfeast.tables.place import Place
+from embfeast.tables.rewrite import delete_where
+from embfeast.tables.table import Table, ensure_table
+from embfeast.tables.upkeep import compact
+from tests.object_storage import HUSH
+from tests.small_repository import day
+from tests.tables.conftest import IDENTITY, SCHEMA, content, ids, rows
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def table(bucket, request):
+    return ensure_table(Place(f"{bucket}/{request.node.name}/t"), SCHEMA)[0]
+
+
+def test_all_that_a_table_does_works_on_object_storage(table):
+    assert ensure_table(table.place, SCHEMA)[1] is False
+    assert Appender(table, IDENTITY).append(rows(1, 5)) == 5
+    late, other = (Appender(Table.open(table.place), IDENTITY) for _ in range(2))
+    assert late.append(rows(6, 4)) == 4
+    assert other.append(rows(8, 4)) == 2
+    assert content(table.reload()).equals(rows(1, 11).combine_chunks())
+    count, found = newest_rows(table, ["id"], day(-30_000), day(0))
+    assert count == sum(one.num_rows for one in found) == 11
+    assert delete_where(table, "id = 3") == 1
+    coverage.add(table, (day(0), day(1)))
+    before, after = compact(table, kept_hours=0)
+    assert after < before
+    opened = Table.open(table.place)
+    assert ids(opened) == [1, 2, *range(4, 12)]
+    assert coverage.read(opened) == [(day(0), day(1))]
+
+
+def test_writers_at_once_store_every_row_once(table):
+    def write(number):
+        appender = Appender(Table.open(table.place, 0), IDENTITY)
+        for start in range(number, 40, 10):
+            appender.append(rows(start, 10))
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+    for one in writers:
+        one.start()
+    for one in writers:
+        one.join()
+    assert ids(table.reload()) == list(range(42))
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("s3://no-such-bucket/t", "bucket does not exist"),
+        ("s3://features/nothing", "there is no feature table"),
+        ("s3://features/a b", "letters, digits"),
+    ],
+)
+def test_a_place_that_is_not_there_is_named_without_a_secret(bucket, place, message):
+    with pytest.raises(EmbfeastError, match=message) as raised:
+        Table.open(Place(place))
+    assert HUSH not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (403, "AccessDenied", "access was denied; see AWS_ACCESS_KEY_ID and the bucket's policy"),
+        (403, "InvalidAccessKeyId", "the access key is unknown; see AWS_ACCESS_KEY_ID"),
+        (301, "PermanentRedirect", "the bucket is in another region; see AWS_REGION"),
+        (400, "AuthorizationHeaderMalformed", "the bucket is in another region; see AWS_REGION"),
+        (404, "NoSuchBucket", "the bucket does not exist; correct offline_path"),
+    ],
+)
+def test_no_permission_and_another_region_are_one_clear_error(answering, status, code, message):
+    answering(status, code)
+    for act in (Table.open, lambda place: ensure_table(place, SCHEMA)):
+        with pytest.raises(EmbfeastError, match=message) as raised:
+            act(Place("s3://features/t"))
+        assert HUSH not in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+def test_an_endpoint_that_nobody_answers_is_one_clear_error(bucket, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(EmbfeastError, match="its server does not answer; see AWS_ENDPOINT_URL"):
+        Table.open(Place("s3://features/t"))
+
+
+KILLED = """
+import sys
+from embfeast.tables.append import Appender
+from embfeast.tables.place import Place
+from embfeast.tables.present_rows import PresentRows
+from embfeast.tables.table import Table
+from tests.tables.conftest import IDENTITY, rows
+print("ready", flush=True)
+table = Table.open(Place(sys.argv[1]))
+present, appender = PresentRows(table, IDENTITY), Appender(table, IDENTITY)
+for start in range(0, 100, 10):
+    chunk = rows(start, 10)
+    appender.append(chunk.filter(list(present.lacking(chunk.select(IDENTITY)))))
+"""
+
+
+def test_a_writer_killed_at_any_moment_loses_and_repeats_nothing(table):
+    words = [sys.executable, "-c", KILLED, str(table.place)]
+    for number in range(8):
+        with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            time.sleep(0.05 + 0.15 * number)
+            process.kill()
+        seen = ids(table.reload())
+        assert len(seen) == len(set(seen))
+    subprocess.run(words, check=True, stdout=subprocess.PIPE)
+    assert ids(table.reload()) == list(range(100))
+
+
+def test_a_server_that_goes_away_in_mid_commit_and_comes_back_loses_nothing(table, server):
+    """It stops answering for seconds; requests that were under way are answered or sent again."""
+    done = []
+
+    def write():
+        appender = Appender(Table.open(table.place), IDENTITY)
+        for start in range(0, 100, 10):
+            appender.append(rows(start, 10))
+        done.append(True)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    for _ in range(4):
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGSTOP)
+        time.sleep(1)
+        server.process.send_signal(signal.SIGCONT)
+    writer.join(120)
+    assert done
+    assert ids(table.reload()) == list(range(100))
