@@ -222,7 +222,6 @@ def _reduced(name: BackendName, model: Model, threads: int | None) -> Backend:
     from embfeast.encoding.proof import why_not
 
     precision = model.settings.precision
-    check(precision)
     reason = f"backend {name!r} computes float32 alone" if name != "auto" else ""
     if model.facts.kind == "static":
         reason = "a table of vectors is looked up, not computed"
@@ -231,6 +230,7 @@ def _reduced(name: BackendName, model: Model, threads: int | None) -> Backend:
             f"model {model.name!r} cannot be computed in {precision}: {reason}",
             "leave `precision` out: float32",
         )
+    check(precision)
     return OpenVinoBackend(model, threads)
 
 

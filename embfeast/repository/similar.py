@@ -249,6 +249,8 @@ class _Search:
                 top_k=k,
                 distance_metric=metric_name(kind, self._metric),
             ).to_dict()
+        except EmbfeastError:
+            raise
         except Exception as error:  # each store raises its own kinds
             raise EmbfeastError(
                 f"view {self._view.name!r}: the online store ({kind}) cannot search: {error}",

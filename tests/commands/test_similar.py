@@ -56,7 +56,7 @@ def test_people_get_a_table(similar):
     ("words", "message"),
     [
         (("review_embedding", "--key", "3"), "give name=value"),
-        (("review_embedding",), "give one of text, vector and key"),
+        (("review_embedding",), "give either --key name=value or --text"),
         (("reviews", "--text", "a"), "views with a vector are"),
     ],
 )
