@@ -102,5 +102,5 @@ def test_a_new_texts_duplicates_are_found_with_their_pairs(milvus, tickets):
 def test_values_of_another_recipe_are_not_compared(milvus):
     repo, _, _ = milvus
     store = repo.apply(repo.fit(day(2), SETTINGS))
-    with pytest.raises(EmbfeastError, match=r"^view .* of recipe .* cannot be compared .*; materialize$"):
+    with pytest.raises(EmbfeastError, match=r"^view .* cannot be compared .*; materialize$"):
         similar_texts(store, "review_whitened", text="a parcel")
