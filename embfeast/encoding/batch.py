@@ -1,7 +1,8 @@
 """What an encoder gives a backend to read, and what it gets back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, Protocol
 
 import numpy as np
@@ -32,6 +33,19 @@ class Batch:
     def ids(self) -> NDArray[np.int64]:
         """The pieces' numbers, shape (texts, pieces)."""
         return np.array(self.pieces, dtype=np.int64).reshape(len(self.pieces), -1)
+
+
+def of_one_length(
+    pieces: list[list[int]], most: int, most_texts: int
+) -> Iterator[tuple[list[int], list[list[int]]]]:
+    """Cut texts, longest first, into batches of one length and at most so many word pieces."""
+    order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))
+    for length, same in groupby(order, key=lambda i: len(pieces[i])):
+        rows = list(same)
+        size = max(1, min(most_texts, most // max(length, 1)))
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            yield part, [pieces[i] for i in part]
 
 
 class Backend(Protocol):

@@ -1,11 +1,9 @@
 """The encoder: texts in, float32 vectors out, each text encoded once."""
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 
 from embfeast import counts
 from embfeast.encoding.backend import open_backend
-from embfeast.encoding.batch import Backend, Batch, Output
+from embfeast.encoding.batch import Backend, Batch, Output, of_one_length
 from embfeast.encoding.cache import EmbeddingCache, Key
 from embfeast.encoding.model import Model, resolve
 from embfeast.encoding.pieces import Pieces
@@ -26,6 +24,7 @@ from embfeast.encoding.settings import (
     model_settings,
     plain,
 )
+from embfeast.encoding.strings import checked, clean, sha256
 from embfeast.encoding.windows import cut_windows, stitch
 from embfeast.errors import EmbfeastError
 
@@ -180,9 +179,9 @@ class Encoder:
         dict of ndarray of shape (n, dim), float32
             By the poolings' keys.
         """
-        texts = _checked(texts)
+        texts = checked(texts)
         wanted = {p.key: p for p in map(_pooling, poolings)}
-        hashes = [_sha256(text) for text in texts]
+        hashes = [sha256(text) for text in texts]
         first = {key: row for row, key in reversed(list(enumerate(hashes)))}
         found = self._cached(list(first), list(wanted))
         todo = [row for key, row in first.items() if any((key, p) not in found for p in wanted)]
@@ -208,8 +207,8 @@ class Encoder:
         ----------
         texts : sequence of str
         """
-        texts = _checked(texts)
-        return self._pieces.whole([_clean(text) for text in texts])
+        texts = checked(texts)
+        return self._pieces.whole([clean(text) for text in texts])
 
     @cached_property
     def probes(self) -> Vectors | None:
@@ -224,7 +223,7 @@ class Encoder:
             return None
         from embfeast.encoding.backends.served import PROBES, compare
 
-        hashes, sentence = [_sha256(text) for text in PROBES], _pooling("sentence")
+        hashes, sentence = [sha256(text) for text in PROBES], _pooling("sentence")
         kept = self._cached(hashes, [sentence.key])
         batch = Batch(range(len(PROBES)), PROBES, [])
         now = self._read_batch(hashes, batch, [sentence], alone=True)[1]
@@ -278,17 +277,17 @@ class Encoder:
     ) -> dict[Key, Vectors]:
         if self.cache is not None:  # before a changed model's vectors come beside the former one's
             _ = self.probes
-        clean = {row: _clean(texts[row]) for row in rows}
+        cleaned = {row: clean(texts[row]) for row in rows}
         windowed = [pooling for pooling in poolings if pooling.windows]
-        whole = self._longer_than_window(clean) if windowed else {}
+        whole = self._longer_than_window(cleaned) if windowed else {}
         in_window = [pooling for pooling in poolings if not pooling.windows]
         jobs: list[Job] = [
             partial(self._read_whole, hashes[row], pieces, windowed, counts_as=not in_window)
             for row, pieces in whole.items()
         ]
-        cut = [(batch, poolings) for batch in self._batches(clean, set(rows) - set(whole))]
+        cut = [(batch, poolings) for batch in self._batches(cleaned, set(rows) - set(whole))]
         if in_window:
-            cut += [(batch, in_window) for batch in self._batches(clean, set(whole))]
+            cut += [(batch, in_window) for batch in self._batches(cleaned, set(whole))]
         alone = not jobs and len(cut) == 1
         jobs += [
             partial(self._read_batch, [hashes[row] for row in batch.rows], batch, wanted, alone)
@@ -337,7 +336,7 @@ class Encoder:
         pieces = self._pieces.read([texts[row] for row in given])
         return [
             Batch([given[i] for i in part], [texts[given[i]] for i in part], own)
-            for part, own in _of_one_length(pieces, self._backend.batch_pieces, most)
+            for part, own in of_one_length(pieces, self._backend.batch_pieces, most)
         ]
 
     def _read_batch(
@@ -380,7 +379,7 @@ class Encoder:
         windows = cut_windows(pieces, special, self.max_pieces)
         wanted = frozenset(map(_output, poolings))
         kept: dict[Output, dict[int, Vectors]] = {output: {} for output in wanted}
-        for part, own in _of_one_length(
+        for part, own in of_one_length(
             windows, self._backend.batch_pieces, self._backend.batch_texts
         ):
             read = self._backend.read(Batch(part, [], own), wanted, alone=False)
@@ -422,32 +421,6 @@ class Encoder:
         return f"Encoder({self.settings!r})"
 
 
-def _sha256(text: str) -> bytes:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
-
-
-def _checked(texts: Sequence[str]) -> list[str]:
-    """Return texts by position: a pandas Series would be asked by its index."""
-    if isinstance(texts, str):
-        raise EmbfeastError("encode takes a list of texts, got one string; write encode([text])")
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            what = "missing" if text is None else f"a {type(text).__name__}"
-            raise EmbfeastError(
-                f"text {row} is {what}, not a string; leave missing texts out, or use "
-                "FittedRecipe.transform, which gives them null features"
-            )
-    return list(texts)
-
-
-def _clean(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # lone surrogates, which the tokenizer cannot take
-        return text.encode(errors="replace").decode()
-    return text
-
-
 def _output(pooling: Pooling) -> Output:
     if pooling.kind == "sentence":
         return "sentence"
@@ -464,16 +437,3 @@ def _check_finite(vectors: Vectors, model: str) -> None:
             f"model {model!r} gave a vector that is not finite; its weights are damaged or not "
             "made for float32"
         )
-
-
-def _of_one_length(
-    pieces: list[list[int]], most: int, most_texts: int
-) -> Iterator[tuple[list[int], list[list[int]]]]:
-    """Cut texts, longest first, into batches of one length and at most so many word pieces."""
-    order = sorted(range(len(pieces)), key=lambda i: -len(pieces[i]))
-    for length, same in groupby(order, key=lambda i: len(pieces[i])):
-        rows = list(same)
-        size = max(1, min(most_texts, most // max(length, 1)))
-        for start in range(0, len(rows), size):
-            part = rows[start : start + size]
-            yield part, [pieces[i] for i in part]
