@@ -21,6 +21,7 @@ BENCHMARKS = {
     "encode": "encode",
     "encode-bfloat16": "encode",
     "encode-int8": "encode",
+    "encode-static": "encode",
     "int8-quality": "encode",
     "latency": "encode",
     "materialize": "materialize",
