@@ -22,7 +22,7 @@ def test_the_notebook_is_kept_without_outputs(notebook):
 
 @pytest.mark.slow
 def test_the_notebook_runs_and_shows_recipe_trick_and_evaluation(notebook, tmp_path):
-    ran = NotebookClient(notebook, timeout=300, kernel_name="python3").execute(cwd=str(tmp_path))
+    ran = NotebookClient(notebook, timeout=1_500, kernel_name="python3").execute(cwd=str(tmp_path))
     shown = [
         output.data.get("text/html", "") + output.data.get("text/plain", "")
         for cell in ran.cells

@@ -90,7 +90,7 @@ def server(pushable, tmp_path_factory):
     repo, _, fitted = copied(pushable, tmp_path_factory.mktemp("http"))
     (repo.path / "feature_store.yaml").write_text(SETTINGS)
     (repo.path / "static_artifacts.py").write_text(ARTIFACTS)
-    with serving(repo.path) as url, httpx.Client(base_url=url, timeout=60) as client:
+    with serving(repo.path) as url, httpx.Client(base_url=url, timeout=600) as client:
         yield client, Known(fitted), fitted
 
 

@@ -42,7 +42,7 @@ def repo(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(repo):
-    with serving(repo, metrics=True) as url, httpx.Client(base_url=url, timeout=60) as client:
+    with serving(repo, metrics=True) as url, httpx.Client(base_url=url, timeout=600) as client:
         yield client
 
 
@@ -176,7 +176,7 @@ def test_counts_of_texts_are_among_the_metrics_of_feast(client):
 
 def test_several_workers_each_have_the_model_and_give_the_same_answers(repo, client):
     expected = values(ask(client, LIVE))
-    with serving(repo, workers=2) as url, httpx.Client(base_url=url, timeout=60) as other:
+    with serving(repo, workers=2) as url, httpx.Client(base_url=url, timeout=600) as other:
         log, until = repo / "data" / "serve.log", time.monotonic() + 120
         while log.read_text().count("recipe and model loaded") < 2:  # the first answers already
             assert time.monotonic() < until, log.read_text()

@@ -111,7 +111,7 @@ def served(searching):
     repo = searching[0]
     if repo.settings["online_store"]["type"] == "milvus":
         pytest.skip("Milvus Lite is a file of one process, and these tests look into it too")
-    with serving(repo.path) as url, httpx.Client(base_url=url, timeout=60) as client:
+    with serving(repo.path) as url, httpx.Client(base_url=url, timeout=600) as client:
         yield client
 
 

@@ -142,7 +142,7 @@ def test_a_stop_by_hand_ends_in_a_clear_line_without_a_traceback(fresh, expected
     )
     assert any("chunk" in line for line in iter(ran.stdout.readline, ""))
     ran.send_signal(stop)
-    _, said = ran.communicate(timeout=60)
+    _, said = ran.communicate(timeout=600)
     assert ran.returncode == 1
     assert "Traceback" not in said, said
     assert "stopped; all that was written is whole, run the same command again" in said

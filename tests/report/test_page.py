@@ -132,7 +132,7 @@ def test_pointing_at_a_text_on_the_map_shows_it(page, whole_report):
     chart.scroll_into_view_if_needed()
     chart.locator(".mark-symbol path").first.hover(force=True)
     tooltip = seen.locator("#vg-tooltip-element.visible")
-    tooltip.wait_for(timeout=5_000)
+    tooltip.wait_for(timeout=60_000)
     assert "number" in tooltip.inner_text()
 
 

@@ -53,7 +53,7 @@ def _wait_for(url: str, running: subprocess.Popen, log: Path) -> None:
     for _ in range(240):
         assert running.poll() is None, log.read_text()
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 json.load(answer)
             return
         except (urllib.error.URLError, OSError):
@@ -87,7 +87,7 @@ def test_a_page_shows_what_an_object_says_of_itself(ui, page, tmp_path, path, sh
     address, digest = ui
     page.page.goto(f"{address}/{path}")
     for words in shown:
-        page.page.get_by_text(words.format(digest=digest)).first.wait_for(timeout=20_000)
+        page.page.get_by_text(words.format(digest=digest)).first.wait_for(timeout=120_000)
     page.page.screenshot(path=tmp_path / "page.png", full_page=True)
     assert (tmp_path / "page.png").stat().st_size > 10_000
     assert page.errors == []
@@ -98,7 +98,7 @@ def test_the_lineage_leads_from_the_texts_to_the_services(ui, page, tmp_path):  
     address, _ = ui
     page.page.goto(f"{address}/p/tickets/lineage")
     for node in ("tickets", "ticket_text", "ticket_whitened", "ticket_pair", "triage_live"):
-        page.page.locator(".react-flow__node", has_text=node).first.wait_for(timeout=20_000)
+        page.page.locator(".react-flow__node", has_text=node).first.wait_for(timeout=120_000)
     page.page.screenshot(path=tmp_path / "lineage.png")
     # Feast's page always asks for an OpenLineage server too, which the sample has not got.
     assert [error for error in page.errors if "openlineage" not in error] == []

@@ -273,7 +273,7 @@ def test_pushes_of_several_processes_and_their_many_small_files_stay_right(pushe
         subprocess.Popen([sys.executable, "-c", PUSH, str(repo.path), str(first), *COLUMNS])
         for first in (100, 200)
     ]
-    assert [process.wait(timeout=300) for process in running] == [0, 0]
+    assert [process.wait(timeout=1_500) for process in running] == [0, 0]
     table = stored(repo, store)
     assert table.num_rows == 13 + 2 * 2 * 18
     assert len(opened(repo, store).files) <= MOST_SMALL + 1, "small files were joined"
