@@ -111,7 +111,9 @@ def _open_folder(given: Folder, sql: str | None) -> duckdb.DuckDBPyConnection:
             connection.execute("SET enable_external_file_cache = false")
         made = [_make_table(connection, name, tables[name]) for name in asked or tables]
         if not any(made):
-            raise EmbfeastError(f"text database {given} is a folder without Parquet files")
+            mend = "" if given.is_local else "name the folder above the table's file or folder"
+            found = f"text database {given} is a folder without Parquet files"
+            raise EmbfeastError(found, mend)
     except BaseException:
         connection.close()
         raise

@@ -20,6 +20,7 @@ from embfeast.texts.database import quote, why_not
 from embfeast.texts.forgotten import FRACTION_TYPES, ForgottenKeys
 
 MOMENT = "TIMESTAMP WITH TIME ZONE"
+ZONED = {MOMENT, "TIMESTAMPTZ_NS"}
 TEXT_TYPES = {"VARCHAR", "ENUM", "UUID", "JSON"}  # read as text
 TIME_TYPES = {"TIMESTAMP", "TIMESTAMPTZ", "DATE"}
 WHOLE_TYPES = {
@@ -315,7 +316,7 @@ class OpenedTexts(OpenedTable):
                     + self._looks_like(column),
                     self._as_time(column),
                 )
-            if kind != MOMENT and (self.name, column) not in _said_naive:
+            if kind not in ZONED and (self.name, column) not in _said_naive:
                 _said_naive.add((self.name, column))
                 warnings.warn(
                     f"{self.name}: {column!r} has no time zone ({kind}) and is taken as UTC",
