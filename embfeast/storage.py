@@ -178,9 +178,7 @@ def entries(folder: Folder) -> dict[str, bool]:
 
 
 def files_below(folder: Folder) -> list[str]:
-    """Return the files of a folder and of those in it, in order."""
-    if folder.is_local:
-        return [str(one) for one in sorted(folder.path.rglob("*")) if one.is_file()]
+    """Return the files of a folder of object storage and of those in it, in order."""
     storage, path = _storage(folder.file(""))
     found = storage.get_file_info(fs.FileSelector(path.rstrip("/"), recursive=True))
     bucket = folder.uri[: len(folder.uri) - len(path.rstrip("/"))].rstrip("/")

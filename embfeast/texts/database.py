@@ -141,13 +141,22 @@ def _make_table(connection: duckdb.DuckDBPyConnection, name: str, place: Folder 
     if isinstance(place, Folder) and LOG in entries(place):
         connection.register(name, open_delta(place))
         return True
-    files = [place] if isinstance(place, str) else files_below(place)
-    listed = ", ".join(literal(file) for file in files if file.endswith(".parquet"))
-    if listed:
-        connection.execute(
-            f"CREATE VIEW {quote(name)} AS FROM read_parquet([{listed}], union_by_name = true)"
-        )
-    return bool(listed)
+    if not (files := _parquet_of(place)):
+        return False
+    rows = f"read_parquet({files}, union_by_name = true)"
+    connection.execute(f"CREATE VIEW {quote(name)} AS FROM {rows}")
+    return True
+
+
+def _parquet_of(place: Folder | str) -> str:
+    """Return a table's Parquet files, for SQL, or nothing where there are none."""
+    if isinstance(place, str):
+        return literal(place)
+    if place.is_local:
+        found = next(place.path.rglob("*.parquet"), None)
+        return literal(place.file("**/*.parquet")) if found else ""
+    files = [literal(file) for file in files_below(place) if file.endswith(".parquet")]
+    return f"[{', '.join(files)}]" if files else ""
 
 
 class _SharedFile:

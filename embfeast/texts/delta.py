@@ -17,11 +17,7 @@ from embfeast.storage import Folder, refused, why_misread
 
 LOG = "_delta_log"
 TAKEN = {"timestampNtz"}  # features whose tables are read by their files as they are
-AS_PARQUET = "or write the table as plain Parquet files"
-MENDS = {
-    "deletionVectors": "in Spark: ALTER TABLE ... DROP FEATURE deletionVectors",
-    "columnMapping": "in Spark: ALTER TABLE ... DROP FEATURE columnMapping",
-}
+AS_PARQUET = "write the table as plain Parquet files"
 ROUNDED = 1_000  # microseconds: logs may give times in whole milliseconds
 # By itself pyarrow reads a gigabyte of texts ahead.
 SLICES: dict[str, Any] = {
@@ -57,16 +53,15 @@ def open_delta(folder: Folder) -> Slices:
     try:
         table = DeltaTable(folder.uri)
         if beyond := _beyond(table):
-            mend = MENDS.get(beyond[0], "")
             raise EmbfeastError(
                 f"Delta table {folder} cannot be read: it uses {', '.join(beyond)}",
-                f"{mend}, {AS_PARQUET}" if mend else AS_PARQUET.removeprefix("or "),
+                f"in Spark: ALTER TABLE ... DROP FEATURE {beyond[0]}, or {AS_PARQUET}",
             )
         return _dataset(table)
     except (DeltaError, OSError, pa.ArrowException) as error:
         if unknown := re.search(r"Unsupported: (Feature .*) is not supported", str(error)):
             found = f"Delta table {folder} cannot be read: {unknown[1]} is not known here"
-            raise EmbfeastError(found, AS_PARQUET.removeprefix("or ")) from error
+            raise EmbfeastError(found, AS_PARQUET) from error
         raise refused(f"Delta table {folder} cannot be read", error) from error
 
 
@@ -124,4 +119,4 @@ def _beyond(table: DeltaTable) -> list[str]:
     used = set(table.protocol().reader_features or ())
     if table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
         used.add("columnMapping")
-    return sorted(used - TAKEN, reverse=True)
+    return sorted(used - TAKEN)
