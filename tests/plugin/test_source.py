@@ -93,7 +93,7 @@ def test_naive_times_are_taken_as_utc_and_this_is_said_once(folder):
 
 
 def test_a_time_in_nanoseconds_that_has_a_zone_is_not_said_to_lack_it(folder):
-    query = 'SELECT * REPLACE ("at"::TIMESTAMPTZ_NS AS "at") FROM texts'
+    query = 'SELECT * REPLACE ("at"::TIMESTAMPTZ_NS AS "at") FROM t'
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         rows = read(source(name="exact", table=None, query=query), folder)[0]
