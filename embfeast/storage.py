@@ -96,9 +96,7 @@ class Folder:
 
     def names(self) -> list[str]:
         """Return the names of what is in it, in order; none where it is not there."""
-        if self.is_local:
-            return sorted(one.name for one in self.path.glob("*"))
-        return sorted({path[len(self.uri) + 1 :].split("/", 1)[0] for path in files_below(self)})
+        return list(entries(self))
 
 
 def is_local(uri: str) -> bool:
@@ -110,6 +108,21 @@ def is_local(uri: str) -> bool:
     (True, False)
     """
     return "://" not in uri
+
+
+def why_misread(uri: str) -> str:
+    """Return why the library would take a path for another one, or nothing.
+
+    Examples
+    --------
+    >>> why_misread("data/100%25"), why_misread("s3://bucket/tickets")
+    ('a path must not hold % before two digits', '')
+    """
+    if re.search("%[0-9A-Fa-f]{2}", uri):
+        return "a path must not hold % before two digits"
+    if not is_local(uri) and re.search("[^A-Za-z0-9_.=/:@-]", uri):
+        return "a path on object storage has letters, digits and -_.="
+    return ""
 
 
 def open_to_read(file: str) -> Any:
@@ -152,6 +165,18 @@ def exists(file: str, size: int | None = None) -> bool:
     return bool(found.type == fs.FileType.File) and size in (None, found.size)
 
 
+def entries(folder: Folder) -> dict[str, bool]:
+    """Return the names of what is in a folder, in order, and whether each is a folder."""
+    if folder.is_local:
+        return {one.name: one.is_dir() for one in sorted(folder.path.glob("*"))}
+    storage, path = _storage(folder.file(""))
+    found = storage.get_file_info(fs.FileSelector(path.rstrip("/")))
+    return {
+        one.base_name: one.type == fs.FileType.Directory
+        for one in sorted(found, key=lambda one: one.base_name)
+    }
+
+
 def files_below(folder: Folder) -> list[str]:
     """Return the files of a folder of object storage and of those in it, in order."""
     storage, path = _storage(folder.file(""))
@@ -187,8 +212,9 @@ def refused(what: str, error: Exception) -> EmbfeastError:
     for sign, meaning, mend in MEANINGS:
         if sign in told:
             return EmbfeastError(f"{what}: {meaning}", mend)
+    told = re.sub(r"(?s)^Traceback.*?\n(?=\w+: )", "", told)  # of what DuckDB calls
     status = re.search(r"\b[45]\d\d [A-Z][a-z]+( [A-Z][a-z]+)*", told)
-    return EmbfeastError(f"{what}: {status[0] if status else first_line(error)}")
+    return EmbfeastError(f"{what}: {status[0] if status else first_line(told)}")
 
 
 def _storage(file: str) -> tuple[fs.FileSystem, str]:

@@ -14,11 +14,14 @@ from embfeast.commands.console import print_json, print_table, progress
 
 def init(
     repo: Annotated[Path, typer.Argument(help="A new folder, or an existing Feast repository.")],
-    database: Annotated[Path | None, typer.Option(help="DuckDB database file.")] = None,
+    database: Annotated[
+        str | None, typer.Option(help="DuckDB file, or a folder of Parquet; s3:// too.")
+    ] = None,
     table: Annotated[str | None, typer.Option(help="Its table; default: its only one.")] = None,
     query: Annotated[str | None, typer.Option(help="One SELECT instead of a table.")] = None,
     file: Annotated[
-        Path | None, typer.Option(help="CSV, Parquet or JSON Lines instead of a database.")
+        str | None,
+        typer.Option(help="CSV, Parquet or JSON Lines instead of a database; s3:// too."),
     ] = None,
     delimiter: Annotated[
         str | None, typer.Option(help="What parts the fields of a CSV; default: found.")

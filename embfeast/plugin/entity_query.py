@@ -142,10 +142,10 @@ def _entity_query(config: RepoConfig, views: list[FeatureView], sql: str) -> pa.
     """Run a SELECT over the text databases of the views, which are attached read-only."""
     sources = [view.batch_source for view in views]
     sources += [up.batch_source for view in views for up in view.source_views or []]
-    paths = {s.path_in(config.repo_path) for s in sources if isinstance(s, DuckDBSource)}
-    if len(paths) != 1:
+    places = {s.place_in(config.repo_path) for s in sources if isinstance(s, DuckDBSource)}
+    if len(places) != 1:
         raise EmbfeastError(
-            f"entity_df is SQL, which needs views over one text database; these have {len(paths)}"
+            f"entity_df is SQL, which needs views over one text database; these have {len(places)}"
         )
     try:
         statements = duckdb.extract_statements(sql)
@@ -153,6 +153,6 @@ def _entity_query(config: RepoConfig, views: list[FeatureView], sql: str) -> pa.
         raise EmbfeastError(f"entity_df: {first_line(error)}") from error
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise EmbfeastError("entity_df: give one SELECT")
-    with database.open_text_database(paths.pop()) as connection:
+    with database.open_text_database(places.pop(), sql) as connection:
         database.keep_inside(connection)
         return _evaluated(run_query(connection, sql))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from feast.value_type import ValueType
 from embfeast.errors import EmbfeastError, first_line
 from embfeast.plugin.engine_choice import NEEDS_OURS
 from embfeast.plugin.feast_compat import is_our_engine, is_our_offline_store
+from embfeast.storage import Folder, is_local
 from embfeast.texts.database import open_text_database
 from embfeast.texts.forgotten import ForgottenKeys
 from embfeast.texts.opened import Columns, OpenedTable, OpenedTexts, base_type, relation
@@ -47,7 +48,7 @@ VALUE_TYPES = {
 
 
 class DuckDBSource(DataSource):
-    """Texts in a DuckDB database file, or in a folder of Parquet files.
+    """Texts in a DuckDB database file, or in a folder of Parquet files and Delta tables.
 
     Parameters
     ----------
@@ -55,8 +56,9 @@ class DuckDBSource(DataSource):
         Unique in the Feast project.
     database : str
         Path of the database file; a relative one starts at the feature repository. It is only
-        ever opened read-only. A folder of Parquet files will do: its tables are the files and
-        sub-folders in it.
+        ever opened read-only. A folder will do, also ``s3://bucket/texts``: its tables are the
+        Parquet files in it, its sub-folders of such files, and Delta tables. Keys and endpoint of
+        object storage come from the environment.
     table, query : str, optional
         One of the two: a table's name, or one SELECT.
     text_columns : str or sequence of str
@@ -128,6 +130,11 @@ class DuckDBSource(DataSource):
         self._check_arguments()
 
     def _check_arguments(self) -> None:
+        if not is_local(self.database) and "@" in self.database:
+            raise EmbfeastError(
+                f"source {self.name!r}: database must not hold user or keys",
+                "put them into the environment, say AWS_ACCESS_KEY_ID",
+            )
         if self.field_mapping:
             renamed = ", ".join(f'"{old}" AS "{new}"' for old, new in self.field_mapping.items())
             raise EmbfeastError(
@@ -218,7 +225,7 @@ class DuckDBSource(DataSource):
 
     def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[tuple[str, str]]:
         """Return the columns and their DuckDB types."""
-        with open_text_database(self.path_in(config.repo_path)) as connection:
+        with self.connect(config.repo_path) as connection:
             opened = OpenedTable(connection, f"source {self.name!r}", self.table, self.query)
             return opened.types.items()
 
@@ -238,9 +245,15 @@ class DuckDBSource(DataSource):
         """The database as it was given; Feast's lineage and pages show it."""
         return self.database
 
-    def path_in(self, repo: Path | str | None) -> Path:
-        """Return where the database file lies."""
-        return Path(repo or ".") / self.database
+    def place_in(self, repo: Path | str | None) -> Folder:
+        """Return where the database lies."""
+        return Folder.of(self.database, Path(repo or "."))
+
+    def connect(
+        self, repo: Path | str | None, sql: str | None = None
+    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """Open the database; of a folder, the tables that the source or the SQL names."""
+        return open_text_database(self.place_in(repo), sql or self.get_table_query_string())
 
     @contextmanager
     def open(
@@ -266,7 +279,7 @@ class DuckDBSource(DataSource):
             self.created_timestamp_column or None,
             self.text_columns,
         )
-        with open_text_database(self.path_in(repo)) as connection:
+        with self.connect(repo) as connection:
             opened = OpenedTexts(
                 connection,
                 f"source {self.name!r}",

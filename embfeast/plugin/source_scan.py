@@ -24,7 +24,6 @@ from embfeast.tables.fetch import FILE_NUMBER, PLACE
 from embfeast.tables.files import parquet_folder, scan_files
 from embfeast.tables.place import READ_ERRORS
 from embfeast.tables.table import Table
-from embfeast.texts import database
 from embfeast.texts.database import let_read, quote
 
 # Columns that a scan gives rows besides their own: those of a table, and of files.
@@ -100,7 +99,7 @@ def scan_of(
     """Return what stands after FROM, with row positions."""
     if isinstance(source, DuckDBSource):
         # Copied out, so that a query's own table names cannot meet those of another source.
-        with database.open_text_database(source.path_in(config.repo_path)) as texts:
+        with source.connect(config.repo_path) as texts:
             rows = run_query(
                 texts, f"SELECT * FROM {source.get_table_query_string()}"
             ).to_arrow_table()

@@ -184,7 +184,7 @@ def _digests(rows: pa.Table) -> set[bytes]:
 def _left(repository: Repository, texts: list[str]) -> Iterator[str]:
     """Yield the files below the repository, but for the text databases, that hold a text."""
     wanted = [text.encode() for text in texts if len(text) >= SHORTEST]
-    own = {source.path_in(repository.folder).resolve() for source in repository.sources}
+    own = {source.place_in(repository.folder).resolve().path for source in repository.sources}
     for path in sorted(Path(repository.folder).resolve().rglob("*") if wanted else ()):
         is_own = path in own or any(parent in own for parent in path.parents)
         if path.is_file() and not is_own:

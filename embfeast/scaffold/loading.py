@@ -1,5 +1,6 @@
 """CSV, Parquet and JSON Lines files, read by DuckDB."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from embfeast.errors import EmbfeastError, did_you_mean
 from embfeast.scaffold.delimited import Layout, cannot_read, scan_csv
 from embfeast.scaffold.encodings import as_utf8
 from embfeast.scaffold.names import shown
+from embfeast.storage import is_local, open_to_read, refused
 from embfeast.texts.database import literal, quote
 
 READERS = {
@@ -25,6 +27,7 @@ READERS = {
 READERS |= {f"{e}.gz": reader for e, reader in READERS.items() if reader != "read_parquet"}
 # The column that a loaded table has besides the file's own.
 ROW = "row_id"
+PIECE = 1 << 20  # bytes that are copied at once
 
 
 def load_file(file: Path, database: Path, table: str, layout: Layout | None = None) -> list[str]:
@@ -39,6 +42,29 @@ def load_file(file: Path, database: Path, table: str, layout: Layout | None = No
         added = "" if ROW in named else f", row_number() OVER () AS {ROW}"
         connection.execute(f"CREATE TABLE {quote(table)} AS SELECT *{added} FROM {scan}")
     return notes
+
+
+@contextmanager
+def brought_here(file: str, folder: Path) -> Iterator[Path]:
+    """Copy a file of object storage into a folder; what is said of the copy names the file."""
+    if is_local(file):
+        yield Path(file)
+        return
+    copy = folder / file.rsplit("/", 1)[-1]
+    try:
+        with open_to_read(file) as there, copy.open("wb") as here:
+            shutil.copyfileobj(there, here, PIECE)
+    except FileNotFoundError as error:
+        raise EmbfeastError(f"{file} does not exist") from error
+    except OSError as error:
+        raise refused(f"{file} cannot be read", error) from error
+    try:
+        yield copy
+    except EmbfeastError as error:
+        found, mend = (said.replace(str(copy), file) for said in (error.found, error.mend))
+        raise EmbfeastError(found, mend) from error
+    finally:
+        copy.unlink()
 
 
 def labelled_texts(

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from embfeast.errors import EmbfeastError
 from embfeast.scaffold.delimited import Layout
-from embfeast.scaffold.loading import file_ending, load_file
+from embfeast.scaffold.loading import brought_here, file_ending, load_file
 from embfeast.scaffold.names import name_of
 from embfeast.scaffold.table import only_table
+from embfeast.storage import Folder
 from embfeast.texts.database import literal, quote
 
 # The column that holds the one moment at which all texts were known.
@@ -28,7 +29,7 @@ class Place:
     file.
     """
 
-    database: Path
+    database: Folder
     written: str
     table: str | None
     query: str | None
@@ -54,15 +55,15 @@ class Place:
         if self.loaded:
             target = repo / self.written
             target.parent.mkdir(parents=True, exist_ok=True)
-            self.database.replace(target)
+            self.database.path.replace(target)
 
 
 @contextmanager
 def find_place(
     repo: Path,
     *,
-    database: Path | None = None,
-    file: Path | None = None,
+    database: Path | str | None = None,
+    file: Path | str | None = None,
     table: str | None = None,
     query: str | None = None,
     layout: Layout | None = None,
@@ -75,26 +76,29 @@ def find_place(
     if database is not None:
         if layout not in (None, Layout()):
             raise EmbfeastError("--delimiter, --encoding, --header and --quotes go with --file")
-        if database.is_file() and file_ending(database):
+        lies = Folder.of(database)
+        if lies.is_local and lies.path.is_file() and file_ending(lies.path):
             raise EmbfeastError(f"{database} is a file of rows; give it by --file")
         if query is None:
-            table = table or only_table(database)
-        what = table or database.name.removesuffix(".duckdb").removesuffix(".db")
-        yield Place(database, _seen_from(repo, database), table, query, what)
+            table = table or only_table(lies)
+        what = table or lies.name.removesuffix(".duckdb").removesuffix(".db")
+        yield Place(lies, _seen_from(repo, lies), table, query, what)
         return
     assert file is not None  # noqa: S101 - for mypy
     if table is not None:
         raise EmbfeastError("a file has no tables; leave --table out")
-    what = name_of(file.name.lower().removesuffix(file_ending(file) or ""))
+    name = Path(file).name.lower()
+    what = name_of(name.removesuffix(file_ending(Path(name)) or ""))
     written = f"data/{what}.duckdb"
     if (repo / written).exists():
         raise EmbfeastError(f"{repo / written} is there already and is never overwritten")
     beside = next(folder for folder in repo.resolve().parents if folder.is_dir())
     with tempfile.TemporaryDirectory(prefix=".embfeast_", dir=beside) as folder:
         loaded = Path(folder) / "loaded.duckdb"
-        notes = load_file(file, loaded, what, layout)
+        with brought_here(str(file), loaded.parent) as here:
+            notes = load_file(here, loaded, what, layout)
         shown = what if query is None else None
-        yield Place(loaded, written, shown, query, what, loaded=True, notes=tuple(notes))
+        yield Place(Folder.of(loaded), written, shown, query, what, loaded=True, notes=tuple(notes))
 
 
 def moment_of(given: str | None) -> datetime | None:
@@ -106,5 +110,6 @@ def moment_of(given: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _seen_from(repo: Path, database: Path) -> str:
-    return str(database) if database.is_absolute() else os.path.relpath(database, repo)
+def _seen_from(repo: Path, database: Folder) -> str:
+    is_fixed = not database.is_local or database.path.is_absolute()
+    return database.uri if is_fixed else os.path.relpath(database.uri, repo)

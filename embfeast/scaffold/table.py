@@ -15,6 +15,7 @@ from feast.value_type import ValueType
 
 from embfeast.errors import EmbfeastError, did_you_mean
 from embfeast.plugin.source import feast_type
+from embfeast.storage import Folder
 from embfeast.texts.database import open_text_database, quote
 from embfeast.texts.opened import OpenedTable
 
@@ -117,7 +118,9 @@ class TextTable(OpenedTable):
 
 
 @contextmanager
-def open_table(database: Path, table: str | None, query: str | None) -> Iterator[TextTable]:
+def open_table(
+    database: Folder | Path, table: str | None, query: str | None
+) -> Iterator[TextTable]:
     """Open a query, or a table (by default the only one), of a database read-only."""
     with open_text_database(database) as connection:
         if query is not None:
@@ -127,13 +130,15 @@ def open_table(database: Path, table: str | None, query: str | None) -> Iterator
             yield TextTable(connection, f"table {name!r}", name)
 
 
-def only_table(database: Path) -> str:
+def only_table(database: Folder | Path) -> str:
     """Return the name of a database's only table."""
     with open_text_database(database) as connection:
         return _find_table(connection, database, None)
 
 
-def _find_table(connection: duckdb.DuckDBPyConnection, database: Path, table: str | None) -> str:
+def _find_table(
+    connection: duckdb.DuckDBPyConnection, database: Folder | Path, table: str | None
+) -> str:
     tables = [str(row[0]) for row in connection.execute("SHOW TABLES").fetchall()]
     if table is None and len(tables) == 1:
         return tables[0]

@@ -1,13 +1,12 @@
 """Where a feature table lies: a folder of this machine, or a URI on object storage."""
 
-import re
 from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
 
 from embfeast.errors import EmbfeastError
-from embfeast.storage import Folder
+from embfeast.storage import Folder, why_misread
 
 READ_ERRORS = (OSError, pa.ArrowException, duckdb.Error)
 
@@ -24,14 +23,6 @@ class Place(Folder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # delta-rs would take either for another folder.
-        if re.search("%[0-9A-Fa-f]{2}", self.uri):
-            raise EmbfeastError(
-                f"feature table {self.uri}: a path must not hold % before two digits",
-                "rename the folder",
-            )
-        if not self.is_local and re.search("[^A-Za-z0-9_.=/:@-]", self.uri):
-            raise EmbfeastError(
-                f"feature table {self.uri}: a path on object storage has letters, digits and -_.=",
-                "see offline_path and the names of the views",
-            )
+        if odd := why_misread(self.uri):
+            mend = "rename the folder" if self.is_local else "see offline_path and the views' names"
+            raise EmbfeastError(f"feature table {self.uri}: {odd}", mend)

@@ -1,6 +1,7 @@
 """Opening DuckDB: in memory for joins, read-only for text databases."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -10,11 +11,12 @@ from threading import Lock, local
 from typing import Any
 
 import duckdb
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 
 from embfeast.errors import EmbfeastError, first_line
-from embfeast.storage import Folder, open_to_read
+from embfeast.storage import Folder, entries, files_below, open_to_read, refused
+from embfeast.texts.delta import LOG, open_delta
+
+OF_STORAGE = re.compile(r"Generic \w+ error|Object at location|File too short")
 
 
 def quote(identifier: str) -> str:
@@ -58,75 +60,103 @@ def _memory(process: int) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
-def open_text_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB database file, or a folder of Parquet files, read-only.
+def open_text_database(
+    place: Folder | Path, sql: str | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB database file, or a folder of tables here or on object storage, read-only.
 
-    In a folder, ``tickets.parquet`` and all Parquet files below ``tickets/`` are a table
-    ``tickets``. Files may be added while it is read.
+    In a folder, ``tickets.parquet``, all Parquet files below ``tickets/``, or a Delta table there
+    are a table ``tickets``. Files may be added while it is read.
+
+    Parameters
+    ----------
+    place : Folder or Path
+    sql : str, optional
+        What will be asked: of a folder, only the tables that it names are opened.
     """
-    if not path.exists():
+    folder = Folder.of(place)
+    if folder.is_local and not folder.path.exists():
         raise EmbfeastError(
-            f"text database {path} does not exist",
+            f"text database {folder} does not exist",
             "a relative path starts at the feature repository",
         )
     try:
-        connection = _open_folder(path) if path.is_dir() else _open_file(path)
-    except duckdb.Error as error:
-        raise _why_not(path, str(error)) from error
+        if folder.is_local and not folder.path.is_dir():
+            connection = duckdb.connect(folder.uri, read_only=True)
+        else:
+            connection = _open_folder(folder, sql)
+    except (duckdb.Error, OSError) as error:
+        raise _why_not_open(folder, error) from error
     try:
         _set_up(connection)
         yield connection
+    except duckdb.Error as error:
+        if not OF_STORAGE.search(str(error)):
+            raise
+        raise why_not(f"text database {folder}", error) from error
     finally:
         connection.close()
 
 
-def _open_file(path: Path) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(str(path), read_only=True)
-
-
-def _open_folder(path: Path) -> duckdb.DuckDBPyConnection:
-    folder = path.resolve()
-    files = [file for file in sorted(folder.glob("*.parquet")) if file.is_file()]
-    tables = {file.stem: literal(str(file)) for file in files}
-    for below in sorted(folder.iterdir()):
-        if below.is_dir() and next(below.rglob("*.parquet"), None):
-            tables[below.name] = _files_below(below)
-    if not tables:
-        raise EmbfeastError(f"text database {path} is a folder without Parquet files")
+def _open_folder(given: Folder, sql: str | None) -> duckdb.DuckDBPyConnection:
+    folder = given.resolve()
+    tables = _tables_of(folder)
+    # A table that is asked for and not there is for others to name, who then see all that are.
+    asked = [name for name in tables if sql and quote(name)[1:-1].lower() in sql.lower()]
     connection = duckdb.connect(":memory:")
     try:
-        connection.execute(f"SET allowed_directories = [{literal(str(folder))}]")
-        for name, listed in tables.items():
-            connection.execute(
-                f"CREATE VIEW {quote(name)} AS FROM read_parquet({listed}, union_by_name = true)"
-            )
+        let_read(connection, folder)
+        connection.execute(f"SET allowed_directories = [{literal(folder.file(''))}]")
+        if not folder.is_local:  # rows are read once, and memory is for other things
+            connection.execute("SET enable_external_file_cache = false")
+        made = [_make_table(connection, name, tables[name]) for name in asked or tables]
+        if not any(made):
+            mend = "" if given.is_local else "name the folder above the table's file or folder"
+            found = f"text database {given} is a folder without Parquet files"
+            raise EmbfeastError(found, mend)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _files_below(folder: Path) -> str:
-    """Return the Parquet files of a folder, for SQL; of a Delta table those of its newest version.
-
-    Raises
-    ------
-    EmbfeastError
-        It is a Delta table that cannot be read by its files alone.
-    """
-    if not (folder / "_delta_log").is_dir():
-        return literal(str(folder / "**" / "*.parquet"))
-    try:
-        table = DeltaTable(folder)
-    except DeltaError as error:
-        raise EmbfeastError(f"Delta table {folder} cannot be read: {error}") from error
-    beyond = set(table.protocol().reader_features or []) - {"timestampNtz"}
-    if beyond or not (files := table.file_uris()):
-        why = f"it uses {', '.join(sorted(beyond))}" if beyond else "it has no rows"
+def _tables_of(folder: Folder) -> dict[str, Folder | str]:
+    """Return where the tables of a folder are: a file, or a folder that may be none."""
+    found = entries(folder)
+    if LOG in found:
         raise EmbfeastError(
-            f"Delta table {folder} cannot be read: {why}", "write it again as plain Parquet files"
+            f"text database {folder} is itself a Delta table",
+            f"give the folder above it as database, and {folder.name!r} as table",
         )
-    return f"[{', '.join(map(literal, files))}]"
+    tables: dict[str, Folder | str] = {
+        name.removesuffix(".parquet"): folder.file(name)
+        for name, is_folder in found.items()
+        if name.endswith(".parquet") and not is_folder
+    }
+    return tables | {name: folder.below(name) for name, is_folder in found.items() if is_folder}
+
+
+def _make_table(connection: duckdb.DuckDBPyConnection, name: str, place: Folder | str) -> bool:
+    """Let a table be read under its name; tell whether there is one."""
+    if isinstance(place, Folder) and LOG in entries(place):
+        connection.register(name, open_delta(place))
+        return True
+    if not (files := _parquet_of(place)):
+        return False
+    rows = f"read_parquet({files}, union_by_name = true)"
+    connection.execute(f"CREATE VIEW {quote(name)} AS FROM {rows}")
+    return True
+
+
+def _parquet_of(place: Folder | str) -> str:
+    """Return a table's Parquet files, for SQL, or nothing where there are none."""
+    if isinstance(place, str):
+        return literal(place)
+    if place.is_local:
+        found = next(place.path.rglob("*.parquet"), None)
+        return literal(place.file("**/*.parquet")) if found else ""
+    files = [literal(file) for file in files_below(place) if file.endswith(".parquet")]
+    return f"[{', '.join(files)}]" if files else ""
 
 
 class _SharedFile:
@@ -196,14 +226,30 @@ def _set_up(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("SET enable_progress_bar = false")
 
 
-def _why_not(path: Path, said: str) -> EmbfeastError:
+def why_not(what: str, error: Exception) -> EmbfeastError:
+    """Return the one clear error for what DuckDB said, or storage that it reads."""
+    told = str(error)
+    if gone := re.search(r"Object at location (.*?) not found", told):
+        return EmbfeastError(f"{what}: {gone[1]} is gone", "run it again if it was replaced")
+    if "File too short" in told:
+        found = f"{what}: a file is shorter than its table's log says"
+        return EmbfeastError(found, "bring it back from a backup, or write the table again")
+    return (
+        refused(what, error)
+        if OF_STORAGE.search(told)
+        else EmbfeastError(f"{what}: {first_line(error)}")
+    )
+
+
+def _why_not_open(place: Folder, error: Exception) -> EmbfeastError:
+    said = str(error)
     first = first_line(said)
-    if "lock" in said.lower() or "different configuration" in said:
+    if "lock on file" in said or "different configuration" in said:
         return EmbfeastError(
-            f"text database {path} is open for writing elsewhere, which keeps every reader out",
+            f"text database {place} is open for writing elsewhere, which keeps every reader out",
             f"close the writer and try again ({first})",
         )
     if "not a valid DuckDB database" in said:
-        found = f"{path} is not a DuckDB database"
+        found = f"{place} is not a DuckDB database"
         return EmbfeastError(found, f"load your file into one first ({first})")
-    return EmbfeastError(f"text database {path} cannot be opened: {first}")
+    return why_not(f"text database {place} cannot be opened", error)

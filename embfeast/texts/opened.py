@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from embfeast.errors import EmbfeastError, did_you_mean, first_line
+from embfeast.errors import EmbfeastError, did_you_mean
 from embfeast.moments import UNITS, likely_unit
 from embfeast.recipe.encoded import is_missing
-from embfeast.texts.database import quote
+from embfeast.texts.database import quote, why_not
 from embfeast.texts.forgotten import FRACTION_TYPES, ForgottenKeys
 
 MOMENT = "TIMESTAMP WITH TIME ZONE"
+ZONED = {MOMENT, "TIMESTAMPTZ_NS"}
 TEXT_TYPES = {"VARCHAR", "ENUM", "UUID", "JSON"}  # read as text
 TIME_TYPES = {"TIMESTAMP", "TIMESTAMPTZ", "DATE"}
 WHOLE_TYPES = {
@@ -108,7 +109,7 @@ class OpenedTable:
         try:
             return self.connection.execute(sql, dict(values or {})).fetchall()
         except duckdb.Error as error:
-            raise EmbfeastError(f"{self.name}: {first_line(error)}") from error
+            raise why_not(self.name, error) from error
 
     def duplicate(self, names: Sequence[str], times: Sequence[str] = ()) -> tuple[Any, ...] | None:
         """Return the first values that several rows share in these columns, and how many do.
@@ -215,17 +216,18 @@ class OpenedTexts(OpenedTable):
         ]
         order = ", ".join(map(quote, [*columns.times, *columns.keys]))
         where, values = self._period(start, end)
-        rows = self.connection.sql(
-            f"SELECT {', '.join(selected)} FROM {self.rows} WHERE {where} ORDER BY {order}",
-            params=values,
-        )
-        with rows.to_arrow_reader(batch_rows) as reader:
-            for batch in reader:
-                read = pa.Table.from_batches([batch])
-                if batch_characters is None:
-                    yield read
-                else:
-                    yield from _cut(read, columns.texts, batch_characters)
+        sql = f"SELECT {', '.join(selected)} FROM {self.rows} WHERE {where} ORDER BY {order}"
+        try:
+            rows = self.connection.sql(sql, params=values)
+            with rows.to_arrow_reader(batch_rows) as reader:
+                for batch in reader:
+                    read = pa.Table.from_batches([batch])
+                    if batch_characters is None:
+                        yield read
+                    else:
+                        yield from _cut(read, columns.texts, batch_characters)
+        except (duckdb.Error, OSError, pa.ArrowException) as error:
+            raise why_not(self.name, error) from error
 
     def read_sampled(
         self, rows: int | None, seed: int
@@ -314,7 +316,7 @@ class OpenedTexts(OpenedTable):
                     + self._looks_like(column),
                     self._as_time(column),
                 )
-            if kind != MOMENT and (self.name, column) not in _said_naive:
+            if kind not in ZONED and (self.name, column) not in _said_naive:
                 _said_naive.add((self.name, column))
                 warnings.warn(
                     f"{self.name}: {column!r} has no time zone ({kind}) and is taken as UTC",

@@ -92,6 +92,14 @@ def test_naive_times_are_taken_as_utc_and_this_is_said_once(folder):
     assert rows["naive"].to_pylist() == read(source(), folder)[0]["at"].to_pylist()
 
 
+def test_a_time_in_nanoseconds_that_has_a_zone_is_not_said_to_lack_it(folder):
+    query = 'SELECT * REPLACE ("at"::TIMESTAMPTZ_NS AS "at") FROM t'
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rows = read(source(name="exact", table=None, query=query), folder)[0]
+    assert rows.equals(read(source(), folder)[0])
+
+
 def test_the_registry_keeps_everything(folder):
     made = source(created_timestamp_column="known", owner="me", tags={"a": "b"}, description="d")
     again = DuckDBSource.from_proto(made.to_proto())

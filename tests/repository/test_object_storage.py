@@ -1,11 +1,17 @@
-"""The main job with recipes and feature tables on an S3 server."""
+"""The main job with recipes, feature tables and texts on an S3 server."""
 
+import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from deltalake import write_deltalake
 from feast import FeatureService
 
+from embfeast import EmbfeastError
 from embfeast.plugin import feature_views
 from embfeast.repository import examine, materialize, verify
+from embfeast.storage import open_to_write
+from tests.object_storage import HUSH
 from tests.small_repository import Repo, day, sample_rows
 
 pytestmark = pytest.mark.slow
@@ -19,11 +25,29 @@ SETTINGS = {
 
 
 class PlacedRepo(Repo):
-    """Texts, registry and SQLite lie here; recipes and feature tables where it is said."""
+    """Registry and SQLite lie here; texts, recipes and feature tables where it is said."""
 
-    def __init__(self, path, uri: str) -> None:
+    def __init__(self, path, uri: str, kind: str = "duckdb") -> None:
         super().__init__(path)
         self.recipes, self.tables = f"{uri}/recipes", f"{uri}/features"
+        self.write_texts(sample_rows())
+        if kind != "duckdb":
+            self.move_texts(f"{uri}/texts", kind)
+
+    def move_texts(self, folder: str, kind: str) -> None:
+        file = self.path / "data" / "reviews.duckdb"
+        with duckdb.connect(str(file), read_only=True) as connection:
+            rows = connection.sql("FROM reviews").to_arrow_table()
+        file.unlink()
+        self.source.database = folder
+        halves = [rows.slice(0, 6), rows.slice(6)]
+        for number, half in enumerate(halves):
+            if kind == "delta":
+                half = half.append_column("half", pa.array([number] * half.num_rows))
+                write_deltalake(f"{folder}/reviews", half, partition_by=["half"], mode="append")
+            else:
+                with open_to_write(f"{folder}/reviews/half={number}/a.parquet") as stream:
+                    pq.write_table(half, stream)
 
     def config(self, **engine):
         return super().config(recipes=self.recipes, **engine)
@@ -38,22 +62,53 @@ class PlacedRepo(Repo):
         return store
 
 
-def test_recipes_and_tables_in_a_bucket_give_the_numbers_that_they_give_here(bucket, tmp_path):
-    numbers, trained = [], []
-    for uri in (f"{bucket}/whole", str(tmp_path / "here")):
-        repo = PlacedRepo(tmp_path / f"repo{len(numbers)}", uri)
-        repo.write_texts(sample_rows())
-        store = repo.apply(repo.fit(day(8), SETTINGS))
-        materialize(store, day(-1), day(20))
-        assert all(finding.ok for finding in verify(repo.store()))
-        assert not [one for one in examine(repo.store()) if one.level == "broken"]
-        numbers.append(repo.lookup(repo.store(), range(12)))
-        wanted = "SELECT review_id, written_at AS event_timestamp FROM reviews"
-        trained.append(repo.training_set(repo.store(), wanted))
-        if uri.startswith("s3://"):
-            files = [*repo.path.glob("**/manifest.json"), *repo.path.glob("**/*.parquet")]
-            assert not files, "nothing of it lies on this machine"
-    assert numbers[0] == numbers[1]
+def main_job(repo: PlacedRepo, fitted) -> tuple[dict, pa.Table]:
+    """Return what is looked up, and a training set in the order of its rows."""
+    store = repo.apply(fitted)
+    materialize(store, day(-1), day(20))
+    assert all(finding.ok for finding in verify(repo.store()))
+    assert not [one for one in examine(repo.store()) if one.level == "broken"]
+    wanted = "SELECT review_id, written_at AS event_timestamp FROM reviews"
     order = ["review_id", "event_timestamp"]
-    one, other = (pa.Table.from_pandas(rows.sort_values(order)) for rows in trained)
-    assert one.drop("__index_level_0__").equals(other.drop("__index_level_0__"))
+    rows = repo.training_set(repo.store(), wanted).sort_values(order)
+    return repo.lookup(repo.store(), range(12)), pa.Table.from_pandas(rows, preserve_index=False)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """The numbers of a run on this machine alone, and its recipe's digest."""
+    folder = tmp_path_factory.mktemp("here")
+    repo = PlacedRepo(folder / "repo", str(folder / "tables"))
+    fitted = repo.fit(day(8), SETTINGS)
+    return fitted.digest, *main_job(repo, fitted)
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "parquet", "delta"])
+def test_texts_recipes_and_tables_in_a_bucket_give_the_numbers_that_they_give_here(
+    bucket, tmp_path, here, kind
+):
+    repo = PlacedRepo(tmp_path / "repo", f"{bucket}/{kind}", kind)
+    fitted = repo.fit(day(8), SETTINGS)
+    assert (fitted.digest, *main_job(repo, fitted)) == here
+    left = {file.name for file in (repo.path / "data").iterdir() if file.is_file()}
+    assert left <= {"registry.db", "online.db", *(["reviews.duckdb"] if kind == "duckdb" else [])}
+    assert not [*repo.path.rglob("manifest.json"), *repo.path.rglob("*.parquet")]
+    for file in repo.path.rglob("*"):
+        assert not file.is_file() or HUSH.encode() not in file.read_bytes()
+
+
+def test_a_server_that_is_away_is_said_of_the_texts_and_a_later_run_goes_on(
+    bucket, tmp_path, monkeypatch
+):
+    repo = PlacedRepo(tmp_path / "repo", f"{bucket}/away", "parquet")
+    repo.recipes, repo.tables = str(tmp_path / "recipes"), str(tmp_path / "features")
+    store = repo.apply(repo.fit(day(8), SETTINGS))
+    with monkeypatch.context() as away:
+        away.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        with pytest.raises(EmbfeastError, match="server does not answer; see AWS_END") as raised:
+            materialize(store, day(-1), day(20))
+        assert HUSH not in str(raised.value)
+        broken = [one for one in examine(repo.store()) if one.level == "broken"]
+        assert any("text database s3://" in one.found for one in broken)
+    materialize(store, day(-1), day(20))
+    assert all(finding.ok for finding in verify(repo.store()))

@@ -33,7 +33,7 @@ def opened(
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
     """Open a source: a connection, and what stands after FROM."""
     if isinstance(source, DuckDBSource):
-        with database.open_text_database(source.path_in(config.repo_path)) as connection:
+        with source.connect(config.repo_path) as connection:
             yield connection, source.get_table_query_string()
         return
     connection = database.connect_memory()
