@@ -46,7 +46,7 @@ def test_a_select_gets_what_a_loop_finds_or_an_error_of_ours(known, key, time, m
         found = store.get_historical_features(sql, [FEATURE]).to_df()
     except EmbfeastError:
         return
-    for _, row in found.iterrows():
+    for row in found.to_dict("records"):  # iterrows makes NaT of a null number
         number = whole_number(row["review_id"])
         want = texts.at(number, moment(row["event_timestamp"]))
         assert (row["reduced"] is None) == (want is None)
