@@ -16,7 +16,7 @@ import pytest
 from feast import FeatureStore
 
 from embfeast import EmbfeastError
-from embfeast.plugin.engine import part_writer, ray_executor
+from embfeast.plugin.engine import part_writer, ray_executor, ray_pool
 from embfeast.plugin.engine.compute_engine import EmbeddingComputeEngineConfig
 from embfeast.repository.check.verify import verify
 from embfeast.tables.files import write_file
@@ -110,18 +110,19 @@ def test_two_machines_store_the_bits_of_one(repo, cluster, expected, capsys):
 def test_one_worker_is_one_worker_wherever_there_is_room_for_two(
     repo, cluster, expected, monkeypatch
 ):
-    handed_out = []
-    following = ray_executor.RayExecutor._next
+    in_work = []
+    waiting = ray_pool.RayPool._wait
 
-    def next_(self, pending):
-        handed_out.append((len(pending), len(busy_workers())))
-        return following(self, pending)
+    def wait(self, lost):
+        results = waiting(self, lost)
+        in_work.append((len(self._busy) + len(results), len(workers())))
+        return results
 
-    monkeypatch.setattr(ray_executor.RayExecutor, "_next", next_)
+    monkeypatch.setattr(ray_pool.RayPool, "_wait", wait)
     on_ray(repo, ray_address=cluster.address, ray_workers=1).materialize(*PERIOD)
-    assert len(handed_out) > 2
-    assert {chunks for chunks, _ in handed_out} == {1}
-    assert max(busy for _, busy in handed_out) <= 1
+    assert len(in_work) > 2
+    assert {slices for slices, _ in in_work} <= {0, 1}
+    assert {processes for _, processes in in_work} == {1}
     assert stored(repo) == expected
 
 
@@ -152,8 +153,8 @@ def test_a_worker_and_then_a_machine_lost_mid_run_cost_no_row(repo, cluster, exp
     lost = []
 
     def lose() -> None:
-        workers = wait_for(lambda: busy_workers())
-        os.kill(workers[0], signal.SIGKILL)
+        computing = wait_for(lambda: workers(".compute"))
+        os.kill(computing[0], signal.SIGKILL)
         lost.append("worker")
         at = sum(table.version for table in tables(repo))
         wait_for(lambda: sum(table.version for table in tables(repo)) > at)
@@ -177,11 +178,11 @@ def wait_for(condition):
     raise AssertionError("nothing happened for a minute")
 
 
-def busy_workers() -> list[int]:
-    """Return this user's Ray workers that compute a chunk, by what Ray names their processes."""
+def workers(doing: str = "") -> list[int]:
+    """Return this user's Ray workers, by what Ray names their processes."""
     listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
     rows = (line.split(maxsplit=1) for line in listed.stdout.splitlines())
-    return [int(pid) for pid, said in rows if said.startswith("ray::compute_on_worker")]
+    return [int(pid) for pid, said in rows if said.startswith(f"ray::TextWorker{doing}")]
 
 
 def test_a_file_that_the_driver_does_not_see_as_it_was_written_is_not_added(tmp_path):
