@@ -67,9 +67,10 @@ def read_stretch(texts: OpenedTexts, stretch: Stretch) -> pa.Table:
     """
     sql, values = texts.in_order(stretch.start, stretch.end, within=(stretch.first, stretch.last))
     wanted = stretch.rows.num_rows
-    sql += f" LIMIT {wanted} OFFSET {stretch.before}"
     none = stretch.rows.slice(0, 0)
-    read = pa.concat_tables([*texts.stream(sql, values, wanted)] or [none])
+    # Without a LIMIT, with which DuckDB would read the texts before it looks at their times.
+    found = [*texts.stream(sql, values, stretch.before + wanted)] or [none]
+    read = pa.concat_tables(found).slice(stretch.before, wanted)
     if not read.select(none.column_names).equals(stretch.rows):
         raise EmbfeastError(
             f"{texts.name}: the {wanted:,} texts from {stretch.first.isoformat()} to "
