@@ -58,6 +58,14 @@ def newest_rows(
     rows : iterator of pyarrow.Table
         Keys, times and features, one row a key.
     """
+    file_of, row_of = newest_places(table, keys, start, end)
+    return len(file_of), _rows_at(table, file_of, row_of, batch_rows)
+
+
+def newest_places(
+    table: Table, keys: Sequence[str], start: datetime | None, end: datetime | None
+) -> tuple[Positions, Positions]:
+    """Return where the rows are that `newest_rows` gives: the file's number, and the row in it."""
     winners = _chosen(
         table,
         f"""
@@ -70,7 +78,15 @@ def newest_rows(
         """,
         {"start": start or datetime.min.replace(tzinfo=UTC), "end": end or LAST},
     )
-    return winners.num_rows, _rows_at(table, winners, batch_rows)
+    return _positions(table, winners)
+
+
+def read_rows(
+    files: Sequence[str], file_of: Positions, row_of: Positions, schema: pa.Schema
+) -> pa.Table:
+    """Read rows of a table's files."""
+    columns = fetch_rows(files, file_of, row_of, schema.names)
+    return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
 def newest_of_keys(table: Table, keys: Sequence[str], written: pa.Table) -> pa.Table:
@@ -109,7 +125,8 @@ def newest_of_keys(table: Table, keys: Sequence[str], written: pa.Table) -> pa.T
         {"since": since},
         written=written,
     )
-    return pa.concat_tables(_rows_at(table, winners, max(1, winners.num_rows)))
+    file_of, row_of = _positions(table, winners)
+    return pa.concat_tables(_rows_at(table, file_of, row_of, max(1, len(file_of))))
 
 
 def _newest_of_few(
@@ -203,13 +220,13 @@ def _positions(table: Table, winners: pa.Table) -> tuple[Positions, Positions]:
     return positions(winners[PLACE].to_numpy(), f"feature table {table.place}")
 
 
-def _rows_at(table: Table, winners: pa.Table, batch_rows: int) -> Iterator[pa.Table]:
-    file_of, row_of = _positions(table, winners)
+def _rows_at(
+    table: Table, file_of: Positions, row_of: Positions, batch_rows: int
+) -> Iterator[pa.Table]:
     schema = pa.schema([table.schema.field(name) for name in table.columns])
     for first in range(0, len(file_of), batch_rows):
         some = slice(first, first + batch_rows)
         try:
-            columns = fetch_rows(table.files, file_of[some], row_of[some], schema.names)
+            yield read_rows(table.files, file_of[some], row_of[some], schema)
         except READ_ERRORS as error:
             raise table.why_not(error) from error
-        yield pa.table([columns[name] for name in schema.names], schema=schema)

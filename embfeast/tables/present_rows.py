@@ -85,27 +85,34 @@ class PresentRows:
 
         They have its names and types. Where a row or they do not know the text, it is the same.
         """
+        absent, stored = self.find(wanted)
+        return absent, of_another_text(stored, wanted)
+
+    def find(self, wanted: pa.Table) -> tuple[NDArray[np.bool_], pa.Array]:
+        """Tell which rows the table has not got, and the text digests of those that it has.
+
+        A digest is null where the row is absent, or where its text is not known.
+        """
         absent = np.ones(wanted.num_rows, dtype=bool)
-        changed = np.zeros(wanted.num_rows, dtype=bool)
         if not len(self._seen) or not wanted.num_rows:
-            return absent, changed
+            return absent, pa.nulls(wanted.num_rows, pa.binary())
         bounds = pc.min_max(wanted[self._event]).as_py()
         numbered = wanted.append_column("embfeast_wanted", pa.array(np.arange(wanted.num_rows)))
-        known = f"wanted.{TEXT_DIGEST}" if TEXT_DIGEST in wanted.column_names else "NULL"
-        other = f"coalesce(stored.{TEXT_DIGEST} <> {known}, false)"
         self._connection.register("wanted", numbered)
         found = self._connection.sql(
-            f"SELECT embfeast_wanted, embfeast_stored, {other} AS other "
+            f"SELECT embfeast_wanted, embfeast_stored, stored.{TEXT_DIGEST} AS digest "
             "FROM wanted JOIN (SELECT *, rowid AS embfeast_stored FROM stored "
             f"WHERE {quote(self._event)} BETWEEN $first AND $last) stored ON {self._same}",
             params={"first": bounds["min"], "last": bounds["max"]},
         ).to_arrow_table()
         self._connection.unregister("wanted")
-        rows, places, differ = (column.to_numpy() for column in found.columns)
+        rows, places = (found[n].to_numpy() for n in ("embfeast_wanted", "embfeast_stored"))
         self._seen[places] = True
         absent[rows] = False
-        changed[rows[differ]] = True
-        return absent, changed
+        at = np.full(wanted.num_rows, -1)
+        at[rows] = np.arange(len(rows))
+        digests = found["digest"].combine_chunks()
+        return absent, digests.take(pa.array(at, mask=at < 0))
 
     def unseen(self) -> pa.Table:
         """Return keys and times of the rows that were not asked for yet."""
@@ -145,3 +152,11 @@ class PresentRows:
     def close(self) -> None:
         """Give the memory back."""
         self._connection.close()
+
+
+def of_another_text(stored: pa.Array, wanted: pa.Table) -> NDArray[np.bool_]:
+    """Tell which rows are stored of another text; where one digest is not known it is the same."""
+    if TEXT_DIGEST not in wanted.column_names:
+        return np.zeros(wanted.num_rows, dtype=bool)
+    other = pc.not_equal(stored, wanted[TEXT_DIGEST]).fill_null(False)
+    return np.asarray(other, dtype=bool)

@@ -192,7 +192,18 @@ class OpenedTexts(OpenedTable):
         iterator of pyarrow.Table
             Keys, event and created time (UTC, microseconds), and the text columns.
         """
-        rows = self._stream(start, end, batch_rows, batch_characters)
+        sql, values = self.in_order(start, end)
+        return self.stream(sql, values, batch_rows, batch_characters)
+
+    def stream(
+        self,
+        sql: str,
+        values: Mapping[str, Any],
+        batch_rows: int,
+        batch_characters: int | None = None,
+    ) -> Iterator[pa.Table]:
+        """Stream the rows of a query, until they end or `stop_reading` does."""
+        rows = self._stream(sql, values, batch_rows, batch_characters)
         self._streams.append(rows)
         return rows
 
@@ -201,31 +212,66 @@ class OpenedTexts(OpenedTable):
         for rows in self._streams:
             rows.close()
 
-    def _stream(
+    def in_order(
         self,
         start: datetime | None,
         end: datetime | None,
-        batch_rows: int,
-        batch_characters: int | None,
-    ) -> Generator[pa.Table, None, None]:
+        *,
+        texts: bool = True,
+        within: tuple[datetime, datetime] | None = None,
+    ) -> tuple[str, dict[str, Any]]:
+        """Return the query for the rows of a period in order of time, and its values.
+
+        Parameters
+        ----------
+        start, end : datetime or None
+            As `read` takes them.
+        texts : bool, default True
+            With the text columns.
+        within : pair of datetime, optional
+            Only rows with an event time from the first to the second, both included.
+        """
         columns = self.columns
         selected = [
             *map(quote, columns.keys),
             *(f"{moment(time)} AS {quote(time)}" for time in columns.times),
-            *map(quote, columns.texts),
+            *(map(quote, columns.texts) if texts else ()),
         ]
         order = ", ".join(map(quote, [*columns.times, *columns.keys]))
         where, values = self._period(start, end)
-        sql = f"SELECT {', '.join(selected)} FROM {self.rows} WHERE {where} ORDER BY {order}"
+        if within is not None:
+            where += f" AND {self._event_within()}"
+            values |= {"first": within[0], "last": within[1]}
+        return (
+            f"SELECT {', '.join(selected)} FROM {self.rows} WHERE {where} ORDER BY {order}",
+            values,
+        )
+
+    def _event_within(self) -> str:
+        """Return a condition on the event time that DuckDB can skip rows by, unread."""
+        column = self.columns.event
+        kind = self.types[column]
+        if base_type(kind) == "TIMESTAMP" and not kind.endswith("_NS"):
+            first, last = f"CAST($first AS {kind})", f"CAST($last AS {kind})"
+            return f"{quote(column)} BETWEEN {first} AND {last}"
+        return f"{moment(column)} BETWEEN $first AND $last"
+
+    def _stream(
+        self,
+        sql: str,
+        values: Mapping[str, Any],
+        batch_rows: int,
+        batch_characters: int | None,
+    ) -> Generator[pa.Table, None, None]:
         try:
-            rows = self.connection.sql(sql, params=values)
+            rows = self.connection.sql(sql, params=dict(values))
             with rows.to_arrow_reader(batch_rows) as reader:
                 for batch in reader:
                     read = pa.Table.from_batches([batch])
                     if batch_characters is None:
                         yield read
                     else:
-                        yield from _cut(read, columns.texts, batch_characters)
+                        yield from _cut(read, self.columns.texts, batch_characters)
         except (duckdb.Error, OSError, pa.ArrowException) as error:
             raise why_not(self.name, error) from error
 

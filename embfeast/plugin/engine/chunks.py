@@ -19,7 +19,7 @@ from embfeast.recipe.encoded import Encoded
 from embfeast.tables.columns import CREATED_TIME, EVENT_TIME, TEXT_DIGEST
 from embfeast.tables.files import DataFile, write_file
 from embfeast.tables.place import Place
-from embfeast.tables.present_rows import PresentRows
+from embfeast.tables.present_rows import PresentRows, of_another_text
 from embfeast.texts.database import quote
 from embfeast.texts.opened import joined_texts
 
@@ -116,8 +116,22 @@ def work_left(
     All tables are of one recipe and one source. With `again` all its rows are to be computed.
     """
     chunk = with_text_digests(chunk, next(iter(tables.values())).source.text_columns)
+    found = {
+        place: present[place].find(identities(chunk, table)) for place, table in tables.items()
+    }
+    return work_of(chunk, found, again=again)
+
+
+def work_of(
+    chunk: pa.Table,
+    found: Mapping[Place, tuple[NDArray[np.bool_], pa.Array]],
+    *,
+    again: bool = False,
+) -> Work:
+    """Compare a chunk, with its texts' digests, with what `PresentRows.find` gave for its rows."""
     compared = {
-        place: present[place].compare(identities(chunk, table)) for place, table in tables.items()
+        place: (absent, of_another_text(digests, chunk))
+        for place, (absent, digests) in found.items()
     }
     lacking = {place: absent | changed | again for place, (absent, changed) in compared.items()}
     rows = np.flatnonzero(np.logical_or.reduce(list(lacking.values())))
@@ -127,6 +141,19 @@ def work_left(
         {place: mask[rows] for place, mask in lacking.items()},
         {place: changed[rows] for place, (_, changed) in compared.items()},
     )
+
+
+def outdated_rows(
+    work: Work, tables: Mapping[Place, FeatureTable], *, again: bool = False
+) -> dict[Place, pa.Table]:
+    """Return keys and times of the rows whose place the work's rows take, by table."""
+    every = np.ones(work.rows.num_rows, dtype=bool)
+    gone = {place: every if again else changed for place, changed in work.changed.items()}
+    return {
+        place: identities(work.rows.filter(pa.array(mask)), tables[place])
+        for place, mask in gone.items()
+        if mask.any()
+    }
 
 
 def encode_work(

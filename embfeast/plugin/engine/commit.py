@@ -19,17 +19,20 @@ import pyarrow.compute as pc
 from feast import FeatureView
 from feast.repo_config import RepoConfig
 
-from embfeast.plugin.engine.chunks import Work, identities, work_left
+from embfeast.plugin.engine.chunks import Work, outdated_rows, work_left
+from embfeast.plugin.engine.slices import Slice, slice_of
 from embfeast.plugin.feature_table import FeatureTable, feature_table, is_served
 from embfeast.plugin.online.read_ahead import read_ahead
 from embfeast.plugin.online.write import write_online
 from embfeast.tables import coverage
 from embfeast.tables.append import Appender
 from embfeast.tables.columns import CREATED_TIME
+from embfeast.tables.newest_rows import newest_rows
 from embfeast.tables.place import Place
 from embfeast.tables.present_rows import PresentRows
 from embfeast.tables.table import Table
 from embfeast.tables.upkeep import keep_up
+from embfeast.texts.stretches import Stretch
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +60,7 @@ class Commit:
     """
 
     def __init__(self, config: RepoConfig, views: Sequence[FeatureView]) -> None:
-        self._config = config
+        self.config = config
         with ThreadPoolExecutor() as pool:
             self.targets = list(pool.map(self._open, views))
         places = {target.stored.place: target for target in self.targets}
@@ -66,7 +69,7 @@ class Commit:
         self._present: Mapping[Place, PresentRows] = {}
 
     def _open(self, view: FeatureView) -> Target:
-        table = feature_table(view, self._config)
+        table = feature_table(view, self.config)
         stored, _ = table.ensure()
         return Target(view, table, stored)
 
@@ -75,6 +78,21 @@ class Commit:
         self, chunks: Iterable[pa.Table], start: datetime, end: datetime
     ) -> Iterator[Iterator[Work]]:
         """Find what the tables lack of texts of a period."""
+        with self._present_rows(start, end):
+            yield self._work(chunks)
+
+    @contextmanager
+    def planned(
+        self, cut: Iterable[Stretch], start: datetime, end: datetime
+    ) -> Iterator[Iterator[Slice]]:
+        """Say of stretches of texts, which are not read here, what the tables have of them."""
+        with self._present_rows(start, end) as present:
+            yield (slice_of(stretch, self.tables, present) for stretch in cut)
+
+    @contextmanager
+    def _present_rows(
+        self, start: datetime, end: datetime
+    ) -> Iterator[Mapping[Place, PresentRows]]:
         with ExitStack() as opened:
             with ThreadPoolExecutor() as pool:
                 found = pool.map(
@@ -83,7 +101,7 @@ class Commit:
             self._present = dict(zip(self.tables, found, strict=True))
             for rows in self._present.values():
                 opened.callback(rows.close)
-            yield self._work(chunks)
+            yield self._present
 
     def gone(self, end: datetime) -> int:
         """Return how many rows of the period have no text, once all texts of it were read."""
@@ -94,12 +112,8 @@ class Commit:
         for chunk in chunks:
             again = AGAIN.get()
             work = work_left(chunk, self.tables, self._present, again=again)
-            for place, changed in work.changed.items():
-                if again:
-                    self.appenders[place].replace(identities(work.rows, self.tables[place]))
-                elif changed.any():
-                    outdated = work.rows.filter(pa.array(changed))
-                    self.appenders[place].replace(identities(outdated, self.tables[place]))
+            for place, rows in outdated_rows(work, self.tables, again=again).items():
+                self.appenders[place].replace(rows)
             yield work
 
     def serve(self, store: Any, newest: Newest) -> None:
@@ -114,7 +128,11 @@ class Commit:
         )
         for (target, count), group in groupby(coming, key=itemgetter(0, 1)):
             tables = (rows for _, _, rows in group)
-            write_online(self._config, store, target.view, tables, count)
+            write_online(self.config, store, target.view, tables, count)
+
+    def serve_period(self, store: Any, start: datetime | None, end: datetime | None) -> None:
+        """Put the newest row of every key that has one in a period online."""
+        self.serve(store, lambda target: newest_rows(target.stored, target.table.keys, start, end))
 
     def finish(self, kept_hours: int, covered: coverage.Period | None = None) -> None:
         """Record the period that the tables cover now, and keep them up."""

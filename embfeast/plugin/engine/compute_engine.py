@@ -4,7 +4,7 @@ import signal
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ from feast.repo_config import RepoConfig
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.engine.chunks import RunCounts
-from embfeast.plugin.engine.commit import Commit
+from embfeast.plugin.engine.commit import AGAIN, Commit
 from embfeast.plugin.engine.large_blocks import return_large_blocks
 from embfeast.plugin.engine.local_executor import Executor, LocalExecutor
 from embfeast.plugin.feature_table import feature_table, is_ours
@@ -30,7 +30,8 @@ from embfeast.plugin.settings import EmbeddingComputeEngineConfig, RepositorySet
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.versions import current_digest
 from embfeast.tables import coverage
-from embfeast.tables.newest_rows import newest_rows
+from embfeast.texts.opened import OpenedTexts
+from embfeast.texts.stretches import stretches
 
 
 @dataclass
@@ -135,11 +136,9 @@ class EmbeddingComputeEngine(ComputeEngine):
             fitted = self._recipe(table.digest)
             commit = Commit(self.repo_config, [task.feature_view for task in tasks])
             start, end = _start(commit, tasks[0]), tasks[0].end_time
-            counts, served = self._write_offline(commit, fitted, tasks[0], start, end)
-            commit.serve(
-                self.online_store,
-                lambda target: newest_rows(target.stored, target.table.keys, *served),
-            )
+            with self._executor(commit, fitted) as executor:
+                counts, served = self._write_offline(commit, executor, tasks[0], start, end)
+                executor.serve(commit, self.online_store, *served)
             commit.finish(self.config.kept_hours, (start, end))
             click.echo(f"{table.source.name}: {counts}", err=True)
         except Exception as problem:  # Feast raises it after recording which views are done
@@ -159,7 +158,7 @@ class EmbeddingComputeEngine(ComputeEngine):
     def _write_offline(
         self,
         commit: Commit,
-        fitted: FittedRecipe,
+        executor: Executor,
         task: MaterializationTask,
         start: datetime,
         end: datetime,
@@ -172,26 +171,36 @@ class EmbeddingComputeEngine(ComputeEngine):
             _bar(task, texts.count(start, end)) as advance,
         ):
             texts.check_rows()
-            chunks = texts.read(start, end, **self.config.chunk_size)
-            with commit.lacking(chunks, start, end) as work:
-                for done in self._executor(commit, fitted)(work, advance):
+            with self._lacking(commit, texts, start, end) as work:
+                for done in executor(work, advance):
                     counts += done
                 counts.gone = commit.gone(end)
             # Rows that were pushed offline alone may lie before the first text or after the last.
             first, last = texts.period() or (start, end)
             return counts, (None if start <= first else start, None if last <= end else end)
 
-    def _executor(self, commit: Commit, fitted: FittedRecipe) -> Executor:
+    def _lacking(
+        self, commit: Commit, texts: OpenedTexts, start: datetime, end: datetime
+    ) -> AbstractContextManager[Iterator[Any]]:
+        """Find what is left to do: texts read here, or where workers find them."""
+        size = self.config.chunk_size
         if self.config.executor == "local":
-            return LocalExecutor(commit.tables, commit.appenders, fitted)
+            return commit.lacking(texts.read(start, end, **size), start, end)
+        return commit.planned(stretches(texts, start, end, size["batch_rows"]), start, end)
+
+    def _executor(self, commit: Commit, fitted: FittedRecipe) -> AbstractContextManager[Executor]:
+        if self.config.executor == "local":
+            return nullcontext(LocalExecutor(commit.tables, commit.appenders, fitted))
         from embfeast.plugin.engine.ray_executor import RayExecutor
 
         return RayExecutor(
             commit.tables,
             commit.appenders,
             fitted.digest,
+            repo=self.settings.repo.resolve(),
             recipes=self.settings.recipes.resolve(),
             cached=self.config.cache is not None,
+            again=AGAIN.get(),
             address=self.config.ray_address,
             cpus=self.config.ray_cpus,
             workers=self.config.ray_workers,

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from embfeast.encoding.write_behind import write_behind
 from embfeast.plugin.engine.chunks import RunCounts, Work, encode_work
+from embfeast.plugin.engine.commit import Commit
 from embfeast.plugin.engine.part_writer import PartWriter
 from embfeast.plugin.feature_table import FeatureTable
 from embfeast.recipe import FittedRecipe
@@ -19,15 +21,21 @@ Advance = Callable[[int], Any]
 class Executor(Protocol):
     """Computes chunks and adds their rows; when it has ended, all of them are stored."""
 
-    def __call__(self, work: Iterable[Work], advance: Advance) -> Iterator[RunCounts]:
+    def __call__(self, work: Iterable[Any], advance: Advance) -> Iterator[RunCounts]:
         """Yield what was done, chunk by chunk, in any order.
 
         Parameters
         ----------
-        work : iterable of Work
+        work : iterable of Work, or of Slice where workers read the texts
         advance : callable
             Called with the number of texts done since the last call, for a progress bar.
         """
+        ...
+
+    def serve(
+        self, commit: Commit, store: Any, start: datetime | None, end: datetime | None
+    ) -> None:
+        """Put the newest row of every key that has one in a period online, of all served views."""
         ...
 
 
@@ -68,3 +76,9 @@ class LocalExecutor:
             if before:
                 yield before.result()
         writer.flush()
+
+    def serve(
+        self, commit: Commit, store: Any, start: datetime | None, end: datetime | None
+    ) -> None:
+        """Write online from this process."""
+        commit.serve_period(store, start, end)

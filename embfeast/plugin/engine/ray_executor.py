@@ -1,72 +1,39 @@
-"""Chunks as tasks of a Ray cluster: workers compute and write files, the driver adds them.
+"""Slices of texts computed by the workers of a Ray cluster.
 
-Text goes from the driver through Ray's object store, a bounded number of chunks at a time; the
-files go to storage that every machine sees under one path. A file is part of its table when the
-driver has added it, so one of a task that was lost or given up is never seen.
+The driver plans by keys and digests and adds files to the tables; workers read the texts, compute
+and write the files, and write online where the store is a server. A file is part of its table when
+the driver has added it, so one of a worker that was lost or given up is never seen, and what a lost
+worker had in work is computed by another.
 """
 
-import os
-import signal
 import socket
-import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
 
-import pyarrow as pa
-
-from embfeast.encoding import EmbeddingCache
 from embfeast.errors import EmbfeastError
-from embfeast.plugin import feast_compat
-from embfeast.plugin.engine.chunks import (
-    RunCounts,
-    Work,
-    counts_of,
-    encode_work,
-    write_files,
-)
+from embfeast.plugin.engine.chunks import RunCounts, Work
+from embfeast.plugin.engine.commit import Commit
 from embfeast.plugin.engine.local_executor import Advance
-from embfeast.plugin.feature_table import FeatureTable
-from embfeast.recipe import FittedRecipe
-from embfeast.recipe.versions import load_version
+from embfeast.plugin.engine.ray_cluster import connected, import_ray
+from embfeast.plugin.engine.ray_pool import RayPool
+from embfeast.plugin.engine.ray_worker import Run, ServedView
+from embfeast.plugin.engine.slices import Done, Slice
+from embfeast.plugin.feature_table import FeatureTable, is_served
+from embfeast.plugin.online.servers import is_server
+from embfeast.plugin.online.write import write_online
 from embfeast.storage import Folder, exists
 from embfeast.tables.append import Appender
-from embfeast.tables.files import DataFile
+from embfeast.tables.files import ROW_GROUP, DataFile
+from embfeast.tables.newest_rows import newest_places
 from embfeast.tables.place import Place
-
-# Chunks a worker, where all the cluster's may work: one in work, the next one already there.
-AHEAD = 2
-REACH_SECONDS = 5
-QUIET_SECONDS = 30  # without a result, before the cluster is looked at again
-TRIES = 5  # of a chunk whose worker or machine was lost
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a worker must know beside the texts.
-
-    Attributes
-    ----------
-    tables : mapping from its place to the table
-    recipes : Folder
-        Folder of the fitted recipes.
-    digest : str
-    cached : bool
-        Whether vectors are kept, on the worker's own disk.
-    cpus : int
-    """
-
-    tables: Mapping[Place, FeatureTable]
-    recipes: Folder
-    digest: str
-    cached: bool
-    cpus: int
 
 
 class RayExecutor:
-    """Compute chunks on a Ray cluster.
+    """Compute slices on a Ray cluster; a context, in which its workers live.
 
     Parameters
     ----------
@@ -74,10 +41,14 @@ class RayExecutor:
     appenders : mapping from the same places to Appender
     digest : str
         Of the fitted recipe.
+    repo : Path
+        The feature repository; like the next ones the same on every machine.
     recipes : Folder
-        Folder of the fitted recipes; like the tables' folders the same on every machine.
+        Folder of the fitted recipes.
     cached : bool
         Keep vectors in each machine's own cache folder: SQLite is not safe on shared storage.
+    again : bool
+        Compute rows that are there too.
     address : str or None
         As in `EmbeddingComputeEngineConfig.ray_address`.
     cpus : int
@@ -88,7 +59,8 @@ class RayExecutor:
     Raises
     ------
     EmbfeastError
-        Ray is not installed.
+        Ray is not installed; on entering, the cluster cannot be reached or has no room for a
+        worker.
     """
 
     def __init__(
@@ -97,114 +69,80 @@ class RayExecutor:
         appenders: Mapping[Place, Appender],
         digest: str,
         *,
+        repo: Path,
         recipes: Folder,
         cached: bool,
+        again: bool,
         address: str | None,
         cpus: int,
         workers: int | None,
     ) -> None:
-        self.ray = _ray()
-        self.run = Run(tables, recipes, digest, cached, cpus)
-        self.appenders = appenders
-        self.address = address
-        self.workers = workers
+        self._ray = import_ray()
+        self._run = Run(tables, repo, recipes, digest, cached, again)
+        self._appenders = appenders
+        self._address, self._cpus, self._workers = address, cpus, workers
+        self._open = ExitStack()
 
-    def __call__(self, work: Iterable[Work], advance: Advance) -> Iterator[RunCounts]:
-        """Yield what was done, in the order in which chunks are finished.
+    def __enter__(self) -> Self:
+        """Start the workers."""
+        with ExitStack() as opened:
+            cpus = self._cpus * (self._workers or 1)
+            opened.enter_context(connected(self._ray, self._address, cpus))
+            self._pool = RayPool(self._ray, self._run, self._cpus, self._workers)
+            opened.callback(self._pool.close)
+            self._open = opened.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End them."""
+        self._open.close()
+
+    def __call__(self, work: Iterable[Work | Slice], advance: Advance) -> Iterator[RunCounts]:
+        """Yield what was done, in the order in which workers are finished.
 
         Raises
         ------
         EmbfeastError
-            The cluster cannot be reached, has no room for a worker or has lost a chunk too often;
-            or a worker lacks the recipe or the tables.
+            The cluster has no room for a worker or has lost a slice too often; or a worker lacks
+            the texts, the recipe or the tables.
         """
-        with _connected(self.ray, self.address, self.run.cpus * (self.workers or 1)):
-            for done in self._compute(work):
-                advance(done.rows)
-                yield done
+        for done in self._pool.each("compute", ((one,) for one in work)):
+            self._add(done)
+            advance(done.counts.rows)
+            yield done.counts
 
-    def _compute(self, work: Iterable[Work]) -> Iterator[RunCounts]:
-        task = self.ray.remote(num_cpus=self.run.cpus, max_retries=TRIES - 1)(compute_on_worker)
-        run = self.ray.put(self.run)
-        pending: list[Any] = []
-        for chunk in work:
-            if not chunk.rows.num_rows:
-                yield RunCounts(rows=chunk.read)
-                continue
-            while len(pending) >= self._most_pending():
-                done, pending = self._next(pending)
-                yield done
-            pending.append(task.remote(run, chunk))
-        while pending:
-            done, pending = self._next(pending)
-            yield done
+    def serve(
+        self, commit: Commit, store: Any, start: datetime | None, end: datetime | None
+    ) -> None:
+        """Put the newest row of every key online: by the workers, where the store is a server.
 
-    def _most_pending(self) -> int:
-        """Return how many chunks may be handed out: what has room runs, whatever was asked for."""
-        room = self._room()
-        return self.workers if self.workers and self.workers < room else AHEAD * room
+        The driver finds these rows in the tables as they are now, so that of all rows of a key,
+        whoever wrote them, one worker writes the newest. A file has one writer: the driver.
+        """
+        if not is_server(commit.config):
+            commit.serve_period(store, start, end)
+            return
 
-    def _room(self) -> int:
-        """Return how many workers the cluster has room for now: machines come and go."""
-        cpus = [
-            node["Resources"].get("CPU", 0) for node in self.ray.nodes() if node.get("Alive", False)
-        ]
-        room = int(sum(own // self.run.cpus for own in cpus))
-        if not room:
-            raise EmbfeastError(
-                f"the Ray cluster has {len(cpus)} machines with {sum(cpus):g} CPUs, and none has "
-                f"the {self.run.cpus} that a worker needs (ray_cpus); add machines with "
-                "`ray start --address ... --num-cpus N`, then run again"
-            )
-        return room
+        def calls() -> Iterator[tuple[Any, ...]]:
+            for target in commit.targets:
+                if is_served(target.view):
+                    write_online(commit.config, store, target.view, [], 0)  # makes its place
+                    view = self._ray.put(ServedView.of(target, commit.config))
+                    found = newest_places(target.stored, target.table.keys, start, end)
+                    for first in range(0, len(found[0]), ROW_GROUP):
+                        file_of, row_of = (part[first : first + ROW_GROUP] for part in found)
+                        yield view, file_of, row_of
 
-    def _next(self, pending: list[Any]) -> tuple[RunCounts, list[Any]]:
-        ready: list[Any] = []
-        while not ready:
-            ready, pending = self.ray.wait(pending, timeout=QUIET_SECONDS)
-            if not ready:
-                self._room()
-        try:
-            counts, host, written = self.ray.get(ready[0])
-        except self.ray.exceptions.RayError as error:
-            raise _why(error) from error
-        for file in written:
-            check_shared(file, host)
-            self.appenders[file.place].add(file)
-        return counts, pending
+        for _ in self._pool.each("serve", calls()):
+            pass
 
-
-def compute_on_worker(run: Run, chunk: Work) -> tuple[RunCounts, str, list[DataFile]]:
-    """Compute a chunk in a Ray worker and write its files; return them, and the machine's name."""
-    _keep_to(run.cpus)
-    fitted = _recipe(run.recipes, run.digest, run.cached, run.cpus)
-    features = fitted.apply(encode_work(chunk, run.tables, fitted))
-    written = write_files(chunk, features, run.tables, fitted, lambda file: file)
-    return counts_of(chunk, features), socket.gethostname(), written
-
-
-def _keep_to(cpus: int) -> None:
-    """Let the libraries that start a thread a core start no more than a worker's; Ray tells OpenMP.
-
-    The tokenizer's looks at its variable when it first runs.
-    """
-    os.environ["RAYON_NUM_THREADS"] = str(cpus)
-    pa.set_cpu_count(cpus)
-    pa.set_io_thread_count(cpus)
-
-
-@lru_cache(maxsize=2)
-def _recipe(recipes: Folder, digest: str, cached: bool, cpus: int) -> FittedRecipe:
-    """Return the recipe, opened once a worker process."""
-    try:
-        return load_version(
-            recipes, digest, threads=cpus, cache=EmbeddingCache() if cached else None
-        )
-    except EmbfeastError as error:
-        raise EmbfeastError(
-            f"Ray worker on {socket.gethostname()}: {error.message}; all machines must see the "
-            "recipes under the same path"
-        ) from error
+    def _add(self, done: Done) -> None:
+        for file in done.files:
+            check_shared(file, done.host)
+        for place, rows in done.outdated.items():
+            self._appenders[place].replace(rows)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda file: self._appenders[file.place].add(file), done.files))
 
 
 def check_shared(file: DataFile, host: str) -> None:
@@ -214,82 +152,3 @@ def check_shared(file: DataFile, host: str) -> None:
             f"Ray worker on {host} wrote {file.path}, which {socket.gethostname()} does not see; "
             "put the feature tables on storage that all machines share under the same path"
         )
-
-
-def _ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise EmbfeastError(
-            'executor: ray needs Ray, which is not installed: pip install "embfeast[ray]", or set '
-            "executor: local in feature_store.yaml"
-        ) from error
-    return ray
-
-
-@contextmanager
-def _connected(ray: Any, address: str | None, cpus: int) -> Iterator[None]:
-    """Connect to a cluster, or start one here, unless this process has done so already."""
-    if ray.is_initialized():
-        yield
-        return
-    options: dict[str, Any] = {"log_to_driver": True, "logging_level": "ERROR"}
-    if address is None:
-        # Ray reports to its makers unless told otherwise, which nobody has asked for.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        options |= {"include_dashboard": False, "num_cpus": max(cpus, os.cpu_count() or 1)}
-    elif address != "auto":
-        _check_reachable(ray, address)
-    try:
-        with _own_signals():
-            ray.init(address or "local", **options)
-    except Exception as error:  # of many kinds: no cluster, another version, a wrong token
-        raise _unreachable(address, error) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _check_reachable(ray: Any, address: str) -> None:
-    """Find out in seconds what Ray takes minutes to say, and then ends the process for."""
-    host, port = address.rsplit(":", 1)
-    try:
-        socket.create_connection((host, int(port)), timeout=REACH_SECONDS).close()
-        feast_compat.ray_health(ray, address)
-    except (OSError, ray.exceptions.RaySystemError, ray.exceptions.RpcError) as error:
-        raise _unreachable(address, error) from error
-
-
-def _unreachable(address: str | None, error: Exception) -> EmbfeastError:
-    said = str(error).strip().splitlines()
-    return EmbfeastError(
-        f"Ray cluster {address or '(local)'} (ray_address) cannot be used: "
-        f"{said[0] if said else type(error).__name__}; start one with `ray start --head`, and "
-        "where it asks for a token set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN here as well"
-    )
-
-
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keep our own answer to SIGTERM, which Ray replaces when it connects."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _why(error: Exception) -> EmbfeastError:
-    """Return what stopped a task: the user's mistake as it is, Ray's in a line."""
-    cause = getattr(error, "cause", None)
-    if isinstance(cause, EmbfeastError):
-        return cause
-    said = str(cause or error).strip().splitlines()
-    return EmbfeastError(
-        f"a Ray worker failed: {said[-1] if said else type(error).__name__}; what was written is "
-        "whole, run again"
-    )

@@ -43,6 +43,11 @@ MEANINGS = {
 CLIENTS = {"redis", "psycopg", "psycopg_pool"}
 
 
+def is_server(config: RepoConfig) -> bool:
+    """Tell whether the online store is a server, which many write to at a time."""
+    return str(getattr(config.online_store, "type", "")) in SETTINGS
+
+
 def online_server(config: RepoConfig) -> str:
     """Name the online store's server: its place, never its password.
 
