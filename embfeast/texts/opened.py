@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from embfeast.errors import EmbfeastError, did_you_mean, first_line
 from embfeast.moments import UNITS, likely_unit
 from embfeast.recipe.encoded import is_missing
-from embfeast.texts.database import quote
+from embfeast.texts.database import cursor_of, quote
 from embfeast.texts.forgotten import FRACTION_TYPES, ForgottenKeys
 
 MOMENT = "TIMESTAMP WITH TIME ZONE"
@@ -131,6 +131,7 @@ class Columns:
     event: str  # when a row became true
     created: str | None  # when it was known
     texts: Sequence[str]
+    entities: Sequence[str] = ()  # who wrote them, where that is asked for
 
     @property
     def times(self) -> list[str]:
@@ -208,15 +209,10 @@ class OpenedTexts(OpenedTable):
         batch_characters: int | None,
     ) -> Generator[pa.Table, None, None]:
         columns = self.columns
-        selected = [
-            *map(quote, columns.keys),
-            *(f"{moment(time)} AS {quote(time)}" for time in columns.times),
-            *map(quote, columns.texts),
-        ]
         order = ", ".join(map(quote, [*columns.times, *columns.keys]))
         where, values = self._period(start, end)
         rows = self.connection.sql(
-            f"SELECT {', '.join(selected)} FROM {self.rows} WHERE {where} ORDER BY {order}",
+            f"SELECT {self._selected} FROM {self.rows} WHERE {where} ORDER BY {order}",
             params=values,
         )
         with rows.to_arrow_reader(batch_rows) as reader:
@@ -226,6 +222,52 @@ class OpenedTexts(OpenedTable):
                     yield read
                 else:
                     yield from _cut(read, columns.texts, batch_characters)
+
+    @property
+    def _selected(self) -> str:
+        """Return the SQL of the columns that are read."""
+        columns = self.columns
+        return ", ".join(
+            [
+                *map(quote, columns.keys),
+                *(f"{moment(time)} AS {quote(time)}" for time in columns.times),
+                *map(quote, columns.texts),
+                *(f"CAST({quote(one)} AS VARCHAR) AS {quote(one)}" for one in columns.entities),
+            ]
+        )
+
+    def of_entities(self, column: str, entities: pa.Table, before: datetime) -> pa.Table:
+        """Return what entities wrote before a moment, also while rows are read.
+
+        Parameters
+        ----------
+        column : str
+            Of those that name entities.
+        entities : pyarrow.Table
+            With the column, as text.
+        before : datetime
+            Of the event, not included.
+
+        Returns
+        -------
+        pyarrow.Table
+            As `read` gives them: each revision of a key of which one is theirs, since another's
+            revision ends what they wrote.
+        """
+        keys = ", ".join(map(quote, self.columns.keys))
+        connection = cursor_of(self.connection)
+        try:
+            connection.register("wanted", entities.select([column]))
+            rows: pa.Table = connection.sql(
+                f"SELECT {self._selected} FROM {self.rows} SEMI JOIN ("
+                f"SELECT DISTINCT {keys} FROM {self.rows} texts SEMI JOIN wanted "
+                f"ON CAST(texts.{quote(column)} AS VARCHAR) = wanted.{quote(column)}"
+                f") USING ({keys}) WHERE {moment(self.columns.event)} < $before",
+                params={"before": before},
+            ).to_arrow_table()
+            return rows
+        finally:
+            connection.close()
 
     def read_sampled(
         self, rows: int | None, seed: int
@@ -286,7 +328,7 @@ class OpenedTexts(OpenedTable):
 
     def _check_types(self) -> None:
         columns, types = self.columns, self.types
-        for column in [*columns.keys, *columns.times, *columns.texts]:
+        for column in [*columns.keys, *columns.times, *columns.texts, *columns.entities]:
             if column not in types:
                 raise EmbfeastError(
                     f"{self.name} has no column {column!r}{did_you_mean(column, types)}",
@@ -299,6 +341,19 @@ class OpenedTexts(OpenedTable):
                     "written in several ways",
                     f"give a query with CAST({quote(column)} AS VARCHAR) AS {quote(column)}, and "
                     "the entity value_type=ValueType.STRING",
+                )
+        for column in columns.entities:
+            if column in (taken := [*columns.keys, *columns.times, *columns.texts]):
+                raise EmbfeastError(
+                    f"{self.name}: entity column {column!r} is one of its keys, times and texts "
+                    f"({', '.join(taken)}), and does not say who wrote a text",
+                    "name another column in the recipe",
+                )
+            if base_type(types[column]) not in TEXT_TYPES | WHOLE_TYPES:
+                raise EmbfeastError(
+                    f"{self.name}: entity column {column!r} is {types[column]}, whose text can be "
+                    "written in several ways",
+                    f"give a query with CAST({quote(column)} AS VARCHAR) AS {quote(column)}",
                 )
         for column in columns.texts:
             if base_type(types[column]) not in TEXT_TYPES:

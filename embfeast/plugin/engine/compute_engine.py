@@ -4,7 +4,7 @@ import signal
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from feast.repo_config import RepoConfig
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.engine.chunks import RunCounts
 from embfeast.plugin.engine.commit import Commit
+from embfeast.plugin.engine.histories import Histories, vectors_kept
 from embfeast.plugin.engine.large_blocks import return_large_blocks
 from embfeast.plugin.engine.local_executor import Executor, LocalExecutor
 from embfeast.plugin.feature_table import feature_table, is_ours
@@ -135,7 +136,8 @@ class EmbeddingComputeEngine(ComputeEngine):
             fitted = self._recipe(table.digest)
             commit = Commit(self.repo_config, [task.feature_view for task in tasks])
             start, end = _start(commit, tasks[0]), tasks[0].end_time
-            counts, served = self._write_offline(commit, fitted, tasks[0], start, end)
+            with vectors_kept(fitted) if commit.entities else nullcontext():
+                counts, start, served = self._write_offline(commit, fitted, tasks[0], start, end)
             commit.serve(
                 self.online_store,
                 lambda target: newest_rows(target.stored, target.table.keys, *served),
@@ -163,23 +165,28 @@ class EmbeddingComputeEngine(ComputeEngine):
         task: MaterializationTask,
         start: datetime,
         end: datetime,
-    ) -> tuple[RunCounts, tuple[datetime | None, datetime | None]]:
-        """Write what is lacking; return what was done, and the period that is to go online."""
+    ) -> tuple[RunCounts, datetime, tuple[datetime | None, datetime | None]]:
+        """Write what is lacking; return what was done, since when, and the period to go online."""
         table = commit.targets[0].table
         counts = RunCounts()
-        with (
-            table.source.open(self.repo_config.repo_path, table.source_keys) as texts,
-            _bar(task, texts.count(start, end)) as advance,
-        ):
+        repo, entities = self.repo_config.repo_path, commit.entities
+        with table.source.open(repo, table.source_keys, entities) as texts:
             texts.check_rows()
-            chunks = texts.read(start, end, **self.config.chunk_size)
-            with commit.lacking(chunks, start, end) as work:
+            histories = Histories(texts, list(commit.tables.values()), end)
+            start = min([start, *commit.changes(histories, end)])
+            chunks = map(histories.beside, texts.read(start, end, **self.config.chunk_size))
+            with (
+                _bar(task, texts.count(start, end)) as advance,
+                commit.lacking(chunks, start, end) as lacking,
+            ):
+                work = (histories.with_past(one, commit.tables) for one in lacking)
                 for done in self._executor(commit, fitted)(work, advance):
                     counts += done
                 counts.gone = commit.gone(end)
             # Rows that were pushed offline alone may lie before the first text or after the last.
             first, last = texts.period() or (start, end)
-            return counts, (None if start <= first else start, None if last <= end else end)
+            served = (None if start <= first else start, None if last <= end else end)
+            return counts, start, served
 
     def _executor(self, commit: Commit, fitted: FittedRecipe) -> Executor:
         if self.config.executor == "local":

@@ -54,7 +54,7 @@ class Occasions:
             )
         return self.entities[column]
 
-    def take(self, rows: slice | NDArray[np.bool_]) -> "Occasions":
+    def take(self, rows: slice | NDArray[Any]) -> "Occasions":
         """Return some of the rows."""
         return Occasions(
             None if self.times is None else self.times[rows],
