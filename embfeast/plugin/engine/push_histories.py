@@ -7,12 +7,13 @@ where it is not.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from embfeast.plugin.engine.chunks import RunCounts, encode_rows, identities
+from embfeast.plugin.engine.chunks import RunCounts, encode_rows, identities, with_text_digests
 from embfeast.plugin.engine.commit import Commit, Target
 from embfeast.plugin.engine.pasts import Texts, in_time
 from embfeast.plugin.feature_table import FeatureTable
@@ -37,7 +38,7 @@ def write_histories(
     commit : Commit
         Of such tables alone.
     chunk : pyarrow.Table
-        Of texts, with their digests.
+        Of texts, as `read_frame` gives them.
     fitted : FittedRecipe
 
     Returns
@@ -74,6 +75,7 @@ def _write(
 
 def _pushed(chunk: pa.Table, table: FeatureTable, fitted: FittedRecipe) -> pa.Table:
     """Return pushed rows as the table knows its own: whose they are, and their vectors."""
+    chunk = with_text_digests(chunk, table.source.text_columns)
     encoded = replace(
         encode_rows(chunk, None, [table], fitted), asked=np.arange(chunk.num_rows, dtype=np.int64)
     )
@@ -116,9 +118,7 @@ def _lacking(
     return whole.select(schema.names).cast(schema), changed
 
 
-def _of_entities(
-    stored: Table, table: FeatureTable, pushed: pa.Table
-) -> tuple[pa.Table, set[str]]:
+def _of_entities(stored: Table, table: FeatureTable, pushed: pa.Table) -> tuple[pa.Table, set[str]]:
     """Return the rows that bear on entities of pushed rows, and who these are.
 
     Those that a pushed key had before, whose text it is no more, are among them.
@@ -129,7 +129,7 @@ def _of_entities(
         f"UNION SELECT DISTINCT {ENTITY} FROM pushed",
         pushed=pushed.select([*table.keys, ENTITY]),
     )
-    entities = set(had[ENTITY].drop_null().to_pylist())
+    entities = {str(one) for one in had[ENTITY].drop_null().to_pylist()}
     known = ", ".join([*map(quote, table.identity), TEXT_DIGEST, ENTITY, ENTITY_VECTOR])
     rows = stored.query(
         f"SELECT {known} FROM {stored.scan()} SEMI JOIN ("
@@ -158,14 +158,16 @@ def _features(
     present = texts.present
     order = in_time(rows, table.keys)
     order = order[present[order]]
-    vectors = rows[ENTITY_VECTOR].take(pa.array(order)).combine_chunks()
-    matrix = vectors.flatten().to_numpy().reshape(len(order), -1)
+    vectors: Any = rows[ENTITY_VECTOR].take(pa.array(order)).combine_chunks()
     features = fitted.features(table.entry)
     if not len(order):
         made = np.empty((0, len(fitted.output_names(table.entry))), dtype=np.float32)
     else:
         made = fitted.tricks[table.entry].transform_checked(
-            matrix, times=texts.events[order], owners=texts.owners[order], entities=texts.entities[order]
+            vectors.flatten().to_numpy().reshape(len(order), -1),
+            times=texts.events[order],
+            owners=texts.owners[order],
+            entities=texts.entities[order],
         )
     places = np.full(rows.num_rows, -1)
     places[order] = np.arange(len(order))
