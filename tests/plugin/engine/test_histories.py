@@ -203,6 +203,17 @@ def test_a_text_that_is_gone_or_forgotten_is_no_past_any_more(written):
     assert_served(repo, store, fitted)
 
 
+def test_a_forgotten_texts_vector_goes_where_only_a_history_knew_the_text(tmp_path):
+    repo = Written(tmp_path / "repo")
+    repo.write_texts(sample_rows())
+    fitted = repo.fit(day(8), SETTINGS)
+    views = feature_views(fitted, source=repo.source, entity=repo.review, entries=["history"])
+    store = repo.store()
+    store.apply([repo.review, *views.values()])
+    materialize(store)
+    assert forget(store, {"review_id": 0}).cached == 1
+
+
 def test_chunks_a_killed_run_and_no_cache_make_no_difference(written):
     repo, _, fitted = written
     shutil.rmtree(repo.path / "data" / "features")
