@@ -18,7 +18,7 @@ from embfeast.tricks.parts.occasions import (
 )
 from embfeast.tricks.parts.past import DAY, Past, Seen, on_grid
 from embfeast.tricks.parts.rowwise import unit_rows
-from embfeast.tricks.proposal import ProposalSample, Proposed
+from embfeast.tricks.proposal import ProposalSample, Proposed, Setting
 from embfeast.tricks.trick import Vectors, VectorTrick, check_number, chosen
 
 Output = Literal["count", "days", "similarity", "change", "spread", "means"]
@@ -75,13 +75,29 @@ class EntityHistory(VectorTrick):
 
     purpose = "what the same entity wrote before"
     scalars = True
+    section = "history"
     needs_occasions = True
     needs_entity = True
 
     @classmethod
     def propose(cls, sample: ProposalSample) -> Proposed | None:
-        """Propose nothing: whose texts they are is not known here."""
-        return None
+        """Propose it where a column says who wrote several of the texts."""
+        if sample.entity is None:
+            return None
+        column, why = sample.entity
+        read = [Setting("input", "reduced")] if "reduced" in sample.proposed else []
+        return Proposed(
+            "history",
+            f"What the same {column} wrote before each text, and how this one compares with it: "
+            "for labels that depend on who writes.",
+            [
+                Setting("entity", column, why),
+                *read,
+                Setting(
+                    "outputs", [one for one in OUTPUTS if one != "means"], "numbers with names"
+                ),
+            ],
+        )
 
     def __init__(
         self,
