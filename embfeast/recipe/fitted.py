@@ -256,7 +256,10 @@ class FittedRecipe:
         histories = [name for name in encoded.entries if name in self.settings.entity_entries]
         others = [name for name in encoded.entries if name not in histories]
         table = self._columns(encoded.alone(asked, others)) if others else {}
-        outputs = self._outputs(replace(encoded, entries=histories))
+        wanted = np.zeros(len(encoded.present), dtype=bool)
+        wanted[asked] = True
+        occasions = replace(encoded.occasions, asked=wanted[encoded.present])
+        outputs = self._outputs(replace(encoded, entries=histories, occasions=occasions))
         for entry in histories:
             _check_finite(entry, outputs[entry])
             read = outputs[self.settings.tricks[entry].input]

@@ -168,6 +168,7 @@ def _features(
             times=texts.events[order],
             owners=texts.owners[order],
             entities=texts.entities[order],
+            asked=np.isin(order, wanted),
         )
     places = np.full(rows.num_rows, -1)
     places[order] = np.arange(len(order))
