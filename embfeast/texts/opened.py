@@ -266,6 +266,8 @@ class OpenedTexts(OpenedTable):
                 params={"before": before},
             ).to_arrow_table()
             return rows
+        except duckdb.Error as error:
+            raise EmbfeastError(f"{self.name}: {first_line(error)}") from error
         finally:
             connection.close()
 

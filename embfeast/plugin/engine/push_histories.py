@@ -134,7 +134,7 @@ def _of_entities(stored: Table, table: FeatureTable, pushed: pa.Table) -> tuple[
     rows = stored.query(
         f"SELECT {known} FROM {stored.scan()} SEMI JOIN ("
         f"SELECT {keys} FROM {stored.scan()} t SEMI JOIN had USING ({ENTITY}) "
-        f"UNION SELECT {keys} FROM pushed) USING ({keys})",
+        f"UNION SELECT {keys} FROM pushed) USING ({keys}) WHERE {TEXT_DIGEST} IS NOT NULL",
         had=had.filter(had[ENTITY].is_valid()),
         pushed=pushed.select([*table.keys]),
     )

@@ -225,6 +225,16 @@ def test_chunks_a_killed_run_and_no_cache_make_no_difference(written):
     assert_served(repo, store, fitted)
 
 
+def test_a_run_on_ray_has_the_same_rows(written):
+    pytest.importorskip("ray")
+    repo, _, fitted = written
+    shutil.rmtree(repo.path / "data" / "features")
+    repo.config = lambda: Written.config(repo, chunk_rows=4, executor="ray")
+    store = repo.apply(fitted)
+    store.materialize(day(-1), day(20))
+    assert_served(repo, store, fitted)
+
+
 def test_each_text_is_encoded_once(written):
     repo, _, fitted = written
     shutil.rmtree(repo.path / "data" / "features")
