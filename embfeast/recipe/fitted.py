@@ -19,7 +19,7 @@ from embfeast.errors import EmbfeastError
 from embfeast.recipe import artifact
 from embfeast.recipe.display import recipe_html
 from embfeast.recipe.encoded import Encoded, Matrix, is_missing
-from embfeast.recipe.features import Feature, columns, features_of, lists
+from embfeast.recipe.features import Feature, columns, features_of, lists, read_column
 from embfeast.recipe.record import FitRecord
 from embfeast.recipe.settings import PLAIN, RecipeSettings
 from embfeast.recipe.steps import Steps, encode_pooled
@@ -438,11 +438,6 @@ class FittedRecipe:
             f"FittedRecipe({self.settings.name!r}, digest={self.digest[:12]}, "
             f"rows={self.record.rows}, as_of={self.record.as_of})"
         )
-
-
-def read_column(entry: str) -> str:
-    """Return the name under which `apply` gives the vectors that an entry has read."""
-    return f"embfeast_read_by_{entry}"
 
 
 def _check_finite(entry: str, matrix: Matrix) -> None:

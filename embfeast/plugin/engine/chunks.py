@@ -17,7 +17,7 @@ from embfeast.plugin.engine.pasts import in_time, past_column
 from embfeast.plugin.feature_table import FeatureTable
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.encoded import Encoded
-from embfeast.recipe.fitted import read_column
+from embfeast.recipe.features import read_column
 from embfeast.tables.columns import (
     CREATED_TIME,
     ENTITY,

@@ -18,8 +18,7 @@ from embfeast.plugin.engine.commit import Commit, Target
 from embfeast.plugin.engine.pasts import Texts, in_time
 from embfeast.plugin.feature_table import FeatureTable
 from embfeast.recipe import FittedRecipe
-from embfeast.recipe.features import columns
-from embfeast.recipe.fitted import read_column
+from embfeast.recipe.features import columns, read_column
 from embfeast.tables.append import Appender
 from embfeast.tables.columns import ENTITY, ENTITY_VECTOR, TEXT_DIGEST
 from embfeast.tables.place import Place
