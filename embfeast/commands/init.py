@@ -106,6 +106,7 @@ def init(
                 label=label,
                 labels=counted.labels,
                 pairs=pairs is not None,
+                entity=roles.entity,
                 progress=lambda what, share: bar.update(task, description=what, completed=share),
             )
         called = text_name(name, place)

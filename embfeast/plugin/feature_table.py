@@ -15,7 +15,14 @@ from feast.types import from_feast_to_pyarrow_type
 from embfeast.errors import EmbfeastError
 from embfeast.plugin import feast_compat  # noqa: F401 - silences Feast before a view is made
 from embfeast.plugin.source import DuckDBSource
-from embfeast.tables.columns import CREATED_TIME, EVENT_TIME, MOMENT, TEXT_DIGEST
+from embfeast.tables.columns import (
+    CREATED_TIME,
+    ENTITY,
+    ENTITY_VECTOR,
+    EVENT_TIME,
+    MOMENT,
+    TEXT_DIGEST,
+)
 from embfeast.tables.place import Place
 from embfeast.tables.table import Table, ensure_table
 
@@ -24,6 +31,8 @@ ENTRY_TAG = "embfeast.entry"
 PREFIX_TAG = "embfeast.prefix"
 RECIPE_TAG = "embfeast.recipe"
 AS_OF_TAG = "embfeast.as_of"
+# The column of the source that says who wrote a text, on a view of what they wrote before.
+ENTITY_TAG = "embfeast.entity"
 # "false" on a view whose recipe entry is kept for training alone. Feast itself leaves out of a
 # materialization what is not online, so the view stays online and the engine skips that half.
 ONLINE_TAG = "embfeast.online"
@@ -50,6 +59,8 @@ class FeatureTable:
         Where the table lies.
     source : DuckDBSource
         Where the texts lie.
+    entity : str or None
+        The source's column of who wrote a text, where features depend on what they wrote before.
     """
 
     view: str
@@ -61,6 +72,7 @@ class FeatureTable:
     schema: pa.Schema
     place: Place
     source: DuckDBSource
+    entity: str | None = None
 
     @property
     def digest_column(self) -> str:
@@ -74,8 +86,16 @@ class FeatureTable:
 
     @property
     def stored_schema(self) -> pa.Schema:
-        """The columns as they are stored: the view's, and the digest of each row's text."""
-        return self.schema.append(pa.field(TEXT_DIGEST, pa.binary()))
+        """The columns as they are stored: the view's, and the digest of each row's text.
+
+        Where rows depend on what the same entity wrote before, also who that is, and the vector
+        that later rows are compared with.
+        """
+        schema = self.schema.append(pa.field(TEXT_DIGEST, pa.binary()))
+        if self.entity:
+            schema = schema.append(pa.field(ENTITY, pa.string()))
+            schema = schema.append(pa.field(ENTITY_VECTOR, pa.list_(pa.float32())))
+        return schema
 
     @property
     def described_schema(self) -> pa.Schema:
@@ -86,6 +106,12 @@ class FeatureTable:
             self.digest_column: "Digest (SHA-256) of the recipe that computed the row",
             TEXT_DIGEST: "SHA-256 of the text; null where it is missing or not known",
         }
+        if self.entity:
+            said |= {
+                TEXT_DIGEST: "SHA-256 of the text, then one of what its entity wrote before",
+                ENTITY: f"Who wrote the text, column {self.entity!r} of the texts",
+                ENTITY_VECTOR: "Vector of the text, that later texts are compared with",
+            }
         keys = zip(self.keys, self.source_keys, strict=True)
         said |= {key: f"Key, column {own!r} of the texts" for key, own in keys}
         feature = f"Feature of recipe entry {self.entry!r}, no unit; null where the text is missing"
@@ -142,6 +168,7 @@ def feature_table(view: FeatureView, config: RepoConfig) -> FeatureTable:
         schema=_schema(view),
         place=place_of(config, view.batch_source.path),
         source=source,
+        entity=view.tags.get(ENTITY_TAG),
     )
 
 

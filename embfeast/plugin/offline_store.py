@@ -43,7 +43,7 @@ from embfeast.tables.as_of_join import (
     join_as_of,
     stream_as_of,
 )
-from embfeast.tables.columns import TEXT_DIGEST
+from embfeast.tables.columns import OWN_COLUMNS
 from embfeast.tables.files import parquet_folder, rows_not_in, write_to_folder
 from embfeast.tables.keys import exact_keys
 from embfeast.tables.place import READ_ERRORS
@@ -411,7 +411,7 @@ def _pull(
             scan = scan_of(connection, config, source, "pulled")
             hidden = ["filename", "file_row_number"]
             if isinstance(source, FileSource) and is_delta(source):
-                hidden.append(TEXT_DIGEST)
+                hidden += OWN_COLUMNS
             times = [column for column in (event, created) if column]
             wanted = [*keys, *features, *times] if features else ["*"]
             names = [

@@ -63,7 +63,8 @@ def prepare(app: FastAPI, *, recipes: Path | str) -> None:
     _export_counts()
     server_store(app).embedding_provider = TextQueries()
     serve_recipes_from(recipes)
-    serving_recipe(current_digest(recipes)).values(["Is the model loaded?"])
+    recipe = serving_recipe(current_digest(recipes))
+    recipe.values(["Is the model loaded?"], entries=recipe.alone_entries)
     log.info("recipe and model loaded")
 
 

@@ -257,7 +257,10 @@ class DuckDBSource(DataSource):
 
     @contextmanager
     def open(
-        self, repo: Path | str | None, keys: Sequence[str] | None = None
+        self,
+        repo: Path | str | None,
+        keys: Sequence[str] | None = None,
+        entities: Sequence[str] = (),
     ) -> Iterator[OpenedTexts]:
         """Open the table or query, with its columns checked.
 
@@ -267,6 +270,8 @@ class DuckDBSource(DataSource):
             The feature repository.
         keys : sequence of str, optional
             Key columns; by default the source's own.
+        entities : sequence of str, optional
+            Columns that say who wrote a text, to be read as text.
 
         Raises
         ------
@@ -278,6 +283,7 @@ class DuckDBSource(DataSource):
             self.timestamp_field,
             self.created_timestamp_column or None,
             self.text_columns,
+            tuple(entities),
         )
         with self.connect(repo) as connection:
             opened = OpenedTexts(

@@ -19,6 +19,7 @@ from embfeast.plugin.feast_compat import RecipeBatchView
 from embfeast.plugin.feature_table import (
     AS_OF_TAG,
     DIGEST_TAG,
+    ENTITY_TAG,
     ENTRY_TAG,
     ONLINE_TAG,
     PREFIX_TAG,
@@ -129,13 +130,23 @@ class ViewFactory:
 
     def check_served(self, entries: Sequence[str]) -> None:
         """Refuse entries that no view can give the same numbers of in training and serving."""
-        of_entities = self.fitted.settings.entity_entries
-        if refused := [entry for entry in entries if entry in of_entities]:
+        settings = self.fitted.settings
+        for entry in entries:
+            if entry in settings.entity_entries and not settings.tricks[entry].kind.needs_entity:
+                raise EmbfeastError(
+                    f"recipe {settings.name!r}: entry {entry!r} reads an entry that compares a "
+                    "text with what its entity wrote before, and only that one has a view",
+                    "leave it out by entries=[...], and let the model join the features of both",
+                )
+
+    def check_alone(self, entries: Sequence[str]) -> None:
+        """Refuse entries that a text in a request does not say enough for."""
+        if refused := [one for one in entries if one in self.fitted.settings.entity_entries]:
             raise EmbfeastError(
                 f"recipe {self.fitted.settings.name!r}: entry {refused[0]!r} reads what an entity "
-                "wrote before, which views do not store yet",
-                "leave it out by entries=[...]; compute it with FittedRecipe.transform(texts, "
-                "times=..., entities=...), or compare it by embfeast evaluate",
+                "wrote before, which is stored by text and cannot be computed in a request",
+                "leave it out by entries=[...], and push the text: its features are stored and "
+                "served at once",
             )
 
     def fields(self, entry: str, prefix: str = "") -> list[Field]:
@@ -170,6 +181,8 @@ class ViewFactory:
         if prefix:
             own[PREFIX_TAG] = prefix
         settings = self.fitted.settings.tricks.get(entry)
+        if settings is not None and settings.kind.needs_entity:
+            own[ENTITY_TAG] = self.fitted.tricks[entry].entity
         if settings is not None and not settings.online:
             own[ONLINE_TAG] = "false"
         return {**self.more_tags, **own}

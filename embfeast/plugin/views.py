@@ -178,6 +178,7 @@ def pair_view(
         )
     prefix = other.join_key.removesuffix(entity.join_key)
     make = ViewFactory(fitted, owner, tags or {})
+    make.check_alone([entry])
     right = make.batch_view(
         input_entry,
         f"{prefix}{name}_{input_entry}",
@@ -231,7 +232,8 @@ def live_view(
     name : str
         The view is called ``<name>_live`` and reads the request field ``text``.
     entries : sequence of str, optional
-        Only these entries; by default all that make features of one text and go online.
+        Only these entries; by default all that make features of one text and go online, but for
+        those on what its entity wrote before, which a text by itself does not say.
     owner, tags
         As in `feature_views`.
 
@@ -253,11 +255,13 @@ def live_view(
         description="A text in the request",
         owner=owner,
     )
-    served = entries if entries is not None else fitted.online_entries
+    served = entries
+    if served is None:
+        served = [entry for entry in fitted.online_entries if entry in fitted.alone_entries]
     # Feast's registry keeps neither description nor tags of an on-demand feature and would not
     # know the field again.
     make = ViewFactory(fitted, owner, tags or {})
-    make.check_served(served)
+    make.check_alone(served)
     fields = [
         Field(name=field.name, dtype=field.dtype) for one in served for field in make.fields(one)
     ]

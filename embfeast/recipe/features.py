@@ -54,6 +54,11 @@ def features_of(entry: str, prefix: str, trick: Trick, names: Sequence[str]) -> 
     ]
 
 
+def read_column(entry: str) -> str:
+    """Return the name under which `FittedRecipe.apply` gives the vectors that an entry has read."""
+    return f"embfeast_read_by_{entry}"
+
+
 def lists(features: Sequence[Feature], matrix: Matrix) -> Iterator[tuple[str, list[Any]]]:
     """Yield each column as Python values."""
     for feature, values in _cut(features, matrix):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from embfeast import counts
 from embfeast.encoding import Encoder, Pooling
@@ -18,7 +19,7 @@ from embfeast.errors import EmbfeastError
 from embfeast.recipe import artifact
 from embfeast.recipe.display import recipe_html
 from embfeast.recipe.encoded import Encoded, Matrix, is_missing
-from embfeast.recipe.features import Feature, columns, features_of, lists
+from embfeast.recipe.features import Feature, columns, features_of, lists, read_column
 from embfeast.recipe.record import FitRecord
 from embfeast.recipe.settings import PLAIN, RecipeSettings
 from embfeast.recipe.steps import Steps, encode_pooled
@@ -132,6 +133,11 @@ class FittedRecipe:
         return [name for name, trick in self.tricks.items() if trick.takes != "pair"]
 
     @property
+    def alone_entries(self) -> list[str]:
+        """Those of them that need no more than the text: not what else its entity wrote."""
+        return [name for name in self.entries if name not in self.settings.entity_entries]
+
+    @property
     def pair_entries(self) -> list[str]:
         """Entries that make features of two texts."""
         return [name for name, trick in self.tricks.items() if trick.takes == "pair"]
@@ -231,11 +237,37 @@ class FittedRecipe:
         return Encoded(kept, present, blocks, wanted, occasions)
 
     def apply(self, encoded: Encoded) -> pa.Table:
-        """Compute the features of encoded texts, as `transform` gives them."""
+        """Compute the features of encoded texts, as `transform` gives them.
+
+        Of rows that are asked for among others, an entry on what entities wrote before sees all
+        rows, and the vectors that it read are given too, by `read_column`.
+        """
+        if encoded.asked is not None:
+            return pa.table(self._among(encoded, encoded.asked))
+        return pa.table(self._columns(encoded))
+
+    def _columns(self, encoded: Encoded) -> dict[str, Any]:
         table: dict[str, Any] = {}
         for entry, matrix in self._finite(encoded):
             table |= columns(self.features(entry), matrix, encoded.present)
-        return pa.table(table)
+        return table
+
+    def _among(self, encoded: Encoded, asked: NDArray[np.int64]) -> dict[str, Any]:
+        histories = [name for name in encoded.entries if name in self.settings.entity_entries]
+        others = [name for name in encoded.entries if name not in histories]
+        table = self._columns(encoded.alone(asked, others)) if others else {}
+        wanted = np.zeros(len(encoded.present), dtype=bool)
+        wanted[asked] = True
+        occasions = replace(encoded.occasions, asked=wanted[encoded.present])
+        outputs = self._outputs(replace(encoded, entries=histories, occasions=occasions))
+        for entry in histories:
+            _check_finite(entry, outputs[entry])
+            read = outputs[self.settings.tricks[entry].input]
+            vector = Feature(read_column(entry), "vector", read.shape[1])
+            made = columns(self.features(entry), outputs[entry], encoded.present)
+            made |= columns([vector], read, encoded.present)
+            table |= {name: column.take(pa.array(asked)) for name, column in made.items()}
+        return table
 
     def values(
         self, texts: Sequence[str | None], *, entries: Sequence[str] | None = None
@@ -340,12 +372,16 @@ class FittedRecipe:
 
     def _finite(self, encoded: Encoded) -> Iterator[tuple[str, Matrix]]:
         """Yield the wanted entries and what they make."""
-        outputs = self._steps.outputs(
-            encoded.texts, encoded.blocks, encoded.entries, self.encoder, encoded.occasions
-        )
+        outputs = self._outputs(encoded)
         for entry in encoded.entries:
             _check_finite(entry, outputs[entry])
             yield entry, outputs[entry]
+
+    def _outputs(self, encoded: Encoded) -> dict[str, Matrix]:
+        """Return what the wanted entries make, and those that they read."""
+        return self._steps.outputs(
+            encoded.texts, encoded.blocks, encoded.entries, self.encoder, encoded.occasions
+        )
 
     def output_names(self, entry: str) -> list[str]:
         """Return the names of an entry's single numbers, those inside a vector included."""

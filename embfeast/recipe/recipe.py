@@ -211,7 +211,8 @@ def _entities_of(
     for name, column in entities.items():
         if len(column) != count:
             raise EmbfeastError(f"there are {len(column)} entities {name!r} for {count} texts")
-    return {name: [list(column)[i] for i in rows.index] for name, column in entities.items()}
+    listed = {name: list(column) for name, column in entities.items()}
+    return {name: [column[i] for i in rows.index] for name, column in listed.items()}
 
 
 def _check_model(encoder: Encoder, model: str | ModelSettings) -> None:

@@ -67,7 +67,7 @@ def apply(trick: Any, inputs: Any, occasions: Occasions) -> Any:
     if trick.needs_occasions:
         told: dict[str, Any] = {"times": occasions.times, "owners": occasions.owners}
         if trick.needs_entity:
-            told["entities"] = occasions.of_entity(trick.entity)
+            told |= {"entities": occasions.of_entity(trick.entity), "asked": occasions.asked}
         return trick.transform_checked(inputs, **told)
     return trick.transform_checked(inputs)
 

@@ -25,6 +25,7 @@ from embfeast.report.sections.columns import columns
 from embfeast.report.sections.drift import drift
 from embfeast.report.sections.health import health, stored
 from embfeast.report.sections.helps import helps
+from embfeast.report.sections.history import history
 from embfeast.report.sections.map import Method, map_of_texts
 from embfeast.report.sections.neighbours import neighbours
 from embfeast.report.sections.pairs import pairs
@@ -45,6 +46,7 @@ SECTIONS: dict[str, Callable[[ReportSample, str], Section]] = {
     "anchors": anchors,
     "clusters": clusters,
     "columns": columns,
+    "history": history,
     "neighbours": neighbours,
     "pairs": pairs,
     "pooling": pooling,
@@ -162,7 +164,8 @@ def _evaluated(
         return None, "Left out by --no-evaluate."
     if not single_entries(fitted.settings):
         return None, "The recipe has no entry to compare with raw embeddings."
-    rows = texts_and_labels(source, repo, labels)
+    entity = next(iter(fitted.settings.entity_columns), None)
+    rows = texts_and_labels(source, repo, labels, group_column=entity)
     if len(rows) > wanted.sample:
         rows = rows.sample(wanted.sample, random_state=wanted.seed).sort_index()
         rows = rows.reset_index(drop=True)
@@ -170,6 +173,7 @@ def _evaluated(
         return evaluate(
             cast(Any, rows["text"]), cast(Any, rows["label"]), Recipe(fitted.settings),
             timestamps=rows["time"], folds=wanted.folds, budget=wanted.budget,
+            groups=rows.get("group"), entities={entity: rows["group"]} if entity else None,
             encoder=fitted.encoder, seed=wanted.seed,
             progress=lambda share: progress("comparing features on the label", share),
         ), ""  # fmt: skip

@@ -1,6 +1,6 @@
 """The texts that the report looks at, with times and labels, and what the recipe makes of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from embfeast.errors import EmbfeastError
@@ -17,6 +18,7 @@ from embfeast.recipe import FittedRecipe
 from embfeast.recipe.encoded import Matrix, is_missing
 from embfeast.recipe.settings import PLAIN
 from embfeast.texts.opened import joined_texts
+from embfeast.tricks.parts.occasions import owners_of
 from embfeast.tricks.parts.rowwise import unit_rows
 from embfeast.tricks.parts.selection import is_number
 
@@ -36,7 +38,8 @@ class SourceCounts:
 class ReportSample:
     """A sample of the texts in order of time, and the recipe's output for it by entry.
 
-    Labels are str classes (None where a text has none), or float64 numbers (NaN).
+    Labels are str classes (None where a text has none), or float64 numbers (NaN); entities are who
+    wrote each text, by the columns that the recipe names.
     """
 
     fitted: FittedRecipe
@@ -47,6 +50,7 @@ class ReportSample:
     outputs: dict[str, Matrix]
     seed: int = 0
     source: SourceCounts = field(default_factory=SourceCounts)
+    entities: dict[str, list[str | None]] = field(default_factory=dict)
 
     @cached_property
     def embedding(self) -> NDArray[np.float64]:
@@ -91,7 +95,7 @@ def take_sample(
     share of the texts encoded.
     """
     keys = list(source.key_columns)
-    drawn, counted = _read(source, repo, rows, seed)
+    drawn, counted = _read(source, repo, rows, seed, fitted.settings.entity_columns)
     texts = joined_texts(drawn, source.text_columns)
     kept = [row for row, text in enumerate(texts) if not is_missing(text)]
     if not kept:
@@ -108,18 +112,58 @@ def take_sample(
     times = pd.DatetimeIndex(drawn[source.timestamp_field].to_pandas()).take(kept)
     owners = drawn.select(keys).take(kept) if keys else None
     outputs = fitted.matrices(
-        present, fitted.entries, times=times, keys=owners, progress=count_encoded
+        present, fitted.alone_entries, times=times, keys=owners, progress=count_encoded
     )
+    entities = {name: drawn[name].take(kept).to_pylist() for name in fitted.settings.entity_columns}
+    if entities:
+        outputs |= _histories(fitted, source, repo, drawn.take(kept))
     row_labels = None if labels is None else _labels(drawn.take(kept), labels, keys)
-    return ReportSample(fitted, present, times, row_labels, label_name, outputs, seed, counted)
+    return ReportSample(
+        fitted, present, times, row_labels, label_name, outputs, seed, counted, entities
+    )
 
 
-def _read(source: DuckDBSource, repo: Path, rows: int, seed: int) -> tuple[pa.Table, SourceCounts]:
+def _histories(
+    fitted: FittedRecipe, source: DuckDBSource, repo: Path, drawn: pa.Table
+) -> dict[str, Matrix]:
+    """Return what entries give that compare the sample with all that its entities wrote before."""
+    keys, columns = list(source.key_columns), fitted.settings.entity_columns
+    with source.open(repo, entities=columns) as opened:
+        last = pc.max(drawn[source.timestamp_field]).as_py()
+        found = [
+            opened.of_entities(name, pa.table({name: pc.unique(drawn[name].drop_null())}), last)
+            for name in columns
+        ]
+    rows = pa.concat_tables([drawn, *found]).unify_dictionaries()
+    # The sample's own rows come first, and are found again among what entities wrote.
+    identity = owners_of(rows.select([*keys, *opened.columns.times]), rows.num_rows)
+    firsts = np.sort(np.unique(identity, return_index=True)[1])
+    rows = rows.take(pa.array(firsts))
+    order = pc.sort_indices(rows, [(time, "ascending") for time in opened.columns.times])
+    rows = rows.take(order)
+    texts = joined_texts(rows, source.text_columns)
+    there = np.array([not is_missing(text) for text in texts])
+    rows = rows.filter(pa.array(there))
+    histories = [name for name in fitted.entries if name not in fitted.alone_entries]
+    made = fitted.matrices(
+        [str(text) for text in texts if not is_missing(text)],
+        histories,
+        times=rows[source.timestamp_field],
+        keys=rows.select(keys),
+        entities=rows.select(columns),
+    )
+    places = np.argsort(order.to_numpy()[there])[: drawn.num_rows]
+    return {name: made[name][places] for name in histories}
+
+
+def _read(
+    source: DuckDBSource, repo: Path, rows: int, seed: int, entities: Sequence[str]
+) -> tuple[pa.Table, SourceCounts]:
     start, missing, taken = 0, 0, []
     lengths: list[int] = []
     first: Any = None
     last: Any = None
-    with source.open(repo) as opened:
+    with source.open(repo, entities=entities) as opened:
         for chunk, chosen in opened.read_sampled(rows, seed):
             taken.append(chunk.take(chosen))
             start += chunk.num_rows

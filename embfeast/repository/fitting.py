@@ -69,7 +69,7 @@ def fit_repository(
     keys = keys_of(declared)
     known = labels_given(repository, labels, source, as_of) if labels is not None else None
     previous = load_current(settings.recipes) if keep_clusters else None
-    with declared.open(repository.folder, keys) as texts:
+    with declared.open(repository.folder, keys, recipe.settings.entity_columns) as texts:
         most = min(texts.count(end=as_of), recipe.settings.fit_rows)
         rows, known = _read(texts, declared, recipe, known, as_of)
     fitted = _fit(
@@ -145,7 +145,7 @@ def fit_on_source(
     EmbfeastError
         The source cannot be read, has no text before `as_of`, or labels do not fit.
     """
-    with source.open(repo, keys) as texts:
+    with source.open(repo, keys, recipe.settings.entity_columns) as texts:
         rows, labels = _read(texts, source, recipe, labels, as_of)
     return _fit(
         recipe,
@@ -207,6 +207,7 @@ def _fit(
         labels=known["label"] if known is not None else None,
         label_timestamps=known.get("known_at") if known is not None else None,
         keys=rows.select(list(columns.keys)),
+        entities={name: rows[name].to_pylist() for name in columns.entities} or None,
         **options,
     )
 

@@ -23,6 +23,7 @@ from embfeast.texts.database import quote
 from embfeast.texts.forgotten import ForgottenKeys
 from embfeast.texts.opened import joined_texts
 
+OF_TEXT = "[1:32]"  # of a row's digest, which may go on with that of the texts before
 SHORTEST = 8  # characters of a text that is searched for in other files
 
 
@@ -151,7 +152,7 @@ def _erase_offline(
     gone = _row_of(key, stored.schema, fitting[0])
     same = " AND ".join(f"stored.{quote(n)} = gone.{quote(n)}" for n in gone.column_names)
     found = stored.query(
-        f"SELECT DISTINCT {TEXT_DIGEST} AS digest FROM {stored.scan()} stored "
+        f"SELECT DISTINCT {TEXT_DIGEST}{OF_TEXT} AS digest FROM {stored.scan()} stored "
         f"SEMI JOIN gone ON {same} WHERE {TEXT_DIGEST} IS NOT NULL",
         gone=gone,
     )
@@ -170,7 +171,7 @@ def _still_there(places: Iterable[Place], digests: set[bytes]) -> set[bytes]:
         stored = Table.open(place)
         rows = stored.query(
             f"SELECT digest FROM wanted SEMI JOIN {stored.scan()} stored "
-            f"ON stored.{TEXT_DIGEST} = wanted.digest",
+            f"ON stored.{TEXT_DIGEST}{OF_TEXT} = wanted.digest",
             wanted=wanted,
         )
         found |= _digests(rows)

@@ -50,12 +50,14 @@ def propose(
     label: str | None = None,
     labels: Sequence[str] = (),
     pairs: bool = False,
+    entity: tuple[str, str] | None = None,
     progress: Progress = lambda what, share: None,
 ) -> Proposal:
     """Propose a recipe for distinct texts known before the cutoff of the fit; 2,000 say enough.
 
-    The names of a label's values become anchors where they are words. `progress` is called with
-    what is being done and the share of it that is done.
+    The names of a label's values become anchors where they are words; `entity` is the column that
+    says who wrote several of them, and why it is taken for that. `progress` is called with what is
+    being done and the share of it that is done.
 
     Examples
     --------
@@ -85,6 +87,7 @@ def propose(
     clusters = _clusters(vectors[kept], progress)
     said = [texts[i] for i in kept]
     sample = ProposalSample(said, vectors[kept], encoder, clusters, label, phrases, refused, pairs)
+    sample.entity = entity
     sample.unread = _unread_scripts(sample)
     if sample.unread:
         sample.warnings.append(

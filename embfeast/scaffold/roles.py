@@ -10,6 +10,7 @@ from embfeast.scaffold.loading import ROW, no_column
 from embfeast.scaffold.names import shown
 from embfeast.scaffold.table import Column, TextTable
 from embfeast.texts.database import quote
+from embfeast.texts.opened import TEXT_TYPES, WHOLE_TYPES, base_type
 
 TIME_NAMES = ("event_timestamp", "created_at", "written_at", "timestamp", "created", "date", "time")
 # Say when a row was known or changed, rather than when it became true.
@@ -21,6 +22,20 @@ NEAR = 0.6
 MOST_KEY_PARTS = 8
 MOST_CLASSES = 30
 
+# Who writes texts, by the name of a column; with fewer of them the column is rather a class.
+WRITERS = (
+    "customer",
+    "client",
+    "user",
+    "author",
+    "writer",
+    "reviewer",
+    "sender",
+    "account",
+    "member",
+)
+LEAST_ENTITIES = 10
+
 # Answers a question with one of several columns, the likeliest first.
 Choose = Callable[[str, Sequence[str]], str]
 
@@ -29,7 +44,8 @@ Choose = Callable[[str, Sequence[str]], str]
 class Roles:
     """What each column is for; empty or None where it was not given.
 
-    `pairs` is the other text's key. `notes` say what was found out and why.
+    `pairs` is the other text's key. `notes` say what was found out and why. `entity` is the column
+    that says who wrote several texts, and why it is taken for that.
     """
 
     text: tuple[str, ...] = ()
@@ -39,6 +55,7 @@ class Roles:
     label: str | None = None
     pairs: str | None = None
     notes: tuple[str, ...] = ()
+    entity: tuple[str, str] | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -86,8 +103,8 @@ class _Search:
         key = self._key(time)
         self._say_possible_labels()
         pairs = self._pairs(key)
-        notes = tuple(self.notes)
-        return replace(self.given, text=text, key=key, time=time, pairs=pairs, notes=notes)
+        given = replace(self.given, text=text, key=key, time=time, pairs=pairs)
+        return replace(given, entity=self._entity(), notes=tuple(self.notes))
 
     def _check_label(self, others: Sequence[str]) -> None:
         if twice := [name for name in self.given.text if self.given.text.count(name) > 1]:
@@ -252,6 +269,15 @@ class _Search:
             self.notes.append(f"pairs: rename {other} to {joined} where you ask for pairs")
         return joined
 
+    def _entity(self) -> tuple[str, str] | None:
+        """Return who wrote several texts each, where a column says so by its name and values."""
+        found = [c for c in self._free() if _likely_entity(c, self.table.rows)]
+        if not found:
+            return None
+        column = max(found, key=lambda c: (_sounds_like_writer(c), c.distinct or 0))
+        each = self.table.rows / (column.distinct or 1)
+        return column.name, f"about {column.distinct:,} of them, with {each:.1f} texts each"
+
     def _say_possible_labels(self) -> None:
         if self.given.label is not None:
             return
@@ -291,6 +317,17 @@ def _sounds_like_key(column: Column) -> int:
     if column.name.endswith(("Id", "ID")):
         return 2
     return int(name.endswith(("_no", "_nr", "number", "_code", "code", "_ref")))
+
+
+def _likely_entity(column: Column, rows: int) -> bool:
+    named = _sounds_like_writer(column) or _sounds_like_key(column) == 2
+    several = LEAST_ENTITIES <= (column.distinct or 0) <= rows / 2
+    exact = base_type(column.kind) in TEXT_TYPES | WHOLE_TYPES
+    return named and several and exact and column.nulls < rows / 2
+
+
+def _sounds_like_writer(column: Column) -> bool:
+    return column.name.lower().removesuffix("_id").removesuffix("_name") in WRITERS
 
 
 def _key_note(column: Column) -> str:

@@ -17,7 +17,7 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 from embfeast import storage
 from embfeast.errors import EmbfeastError, first_line
 from embfeast.storage import open_to_read
-from embfeast.tables.columns import TEXT_DIGEST
+from embfeast.tables.columns import OWN_COLUMNS
 from embfeast.tables.files import (
     NAMED,
     cannot_write,
@@ -124,8 +124,8 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        """Names of its columns, without the text's digest: keys, times and features."""
-        return [name for name in self.schema.names if name != TEXT_DIGEST]
+        """Names of its columns, without those of our own: keys, times and features."""
+        return [name for name in self.schema.names if name not in OWN_COLUMNS]
 
     @property
     def properties(self) -> dict[str, str]:

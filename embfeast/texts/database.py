@@ -59,6 +59,13 @@ def _memory(process: int) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(":memory:")
 
 
+def cursor_of(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return a second connection to an opened database, for queries while rows are read."""
+    cursor = connection.cursor()
+    _set_up(cursor)
+    return cursor
+
+
 @contextmanager
 def open_text_database(
     place: Folder | Path, sql: str | None = None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from embfeast.errors import EmbfeastError, did_you_mean
 from embfeast.moments import UNITS, likely_unit
 from embfeast.recipe.encoded import is_missing
-from embfeast.texts.database import quote, why_not
+from embfeast.texts.database import cursor_of, quote, why_not
 from embfeast.texts.forgotten import FRACTION_TYPES, ForgottenKeys
 
 MOMENT = "TIMESTAMP WITH TIME ZONE"
@@ -132,6 +132,7 @@ class Columns:
     event: str  # when a row became true
     created: str | None  # when it was known
     texts: Sequence[str]
+    entities: Sequence[str] = ()  # who wrote them, where that is asked for
 
     @property
     def times(self) -> list[str]:
@@ -232,20 +233,13 @@ class OpenedTexts(OpenedTable):
             Only rows with an event time from the first to the second, both included.
         """
         columns = self.columns
-        selected = [
-            *map(quote, columns.keys),
-            *(f"{moment(time)} AS {quote(time)}" for time in columns.times),
-            *(map(quote, columns.texts) if texts else ()),
-        ]
         order = ", ".join(map(quote, [*columns.times, *columns.keys]))
         where, values = self._period(start, end)
         if within is not None:
             where += f" AND {self._event_within()}"
             values |= {"first": within[0], "last": within[1]}
-        return (
-            f"SELECT {', '.join(selected)} FROM {self.rows} WHERE {where} ORDER BY {order}",
-            values,
-        )
+        selected = self._selected(texts=texts)
+        return f"SELECT {selected} FROM {self.rows} WHERE {where} ORDER BY {order}", values
 
     def _event_within(self) -> str:
         """Return a condition on the event time that DuckDB can skip rows by, unread."""
@@ -274,6 +268,53 @@ class OpenedTexts(OpenedTable):
                         yield from _cut(read, self.columns.texts, batch_characters)
         except (duckdb.Error, OSError, pa.ArrowException) as error:
             raise why_not(self.name, error) from error
+
+    def _selected(self, *, texts: bool = True) -> str:
+        """Return the SQL of the columns that are read."""
+        columns = self.columns
+        return ", ".join(
+            [
+                *map(quote, columns.keys),
+                *(f"{moment(time)} AS {quote(time)}" for time in columns.times),
+                *(map(quote, columns.texts) if texts else ()),
+                *(f"CAST({quote(one)} AS VARCHAR) AS {quote(one)}" for one in columns.entities),
+            ]
+        )
+
+    def of_entities(self, column: str, entities: pa.Table, before: datetime) -> pa.Table:
+        """Return what entities wrote before a moment, also while rows are read.
+
+        Parameters
+        ----------
+        column : str
+            Of those that name entities.
+        entities : pyarrow.Table
+            With the column, as text.
+        before : datetime
+            Of the event, not included.
+
+        Returns
+        -------
+        pyarrow.Table
+            As `read` gives them: each revision of a key of which one is theirs, since another's
+            revision ends what they wrote.
+        """
+        keys = ", ".join(map(quote, self.columns.keys))
+        connection = cursor_of(self.connection)
+        try:
+            connection.register("wanted", entities.select([column]))
+            rows: pa.Table = connection.sql(
+                f"SELECT {self._selected()} FROM {self.rows} SEMI JOIN ("
+                f"SELECT DISTINCT {keys} FROM {self.rows} texts SEMI JOIN wanted "
+                f"ON CAST(texts.{quote(column)} AS VARCHAR) = wanted.{quote(column)}"
+                f") USING ({keys}) WHERE {moment(self.columns.event)} < $before",
+                params={"before": before},
+            ).to_arrow_table()
+            return rows
+        except duckdb.Error as error:
+            raise why_not(self.name, error) from error
+        finally:
+            connection.close()
 
     def read_sampled(
         self, rows: int | None, seed: int
@@ -334,7 +375,7 @@ class OpenedTexts(OpenedTable):
 
     def _check_types(self) -> None:
         columns, types = self.columns, self.types
-        for column in [*columns.keys, *columns.times, *columns.texts]:
+        for column in [*columns.keys, *columns.times, *columns.texts, *columns.entities]:
             if column not in types:
                 raise EmbfeastError(
                     f"{self.name} has no column {column!r}{did_you_mean(column, types)}",
@@ -347,6 +388,19 @@ class OpenedTexts(OpenedTable):
                     "written in several ways",
                     f"give a query with CAST({quote(column)} AS VARCHAR) AS {quote(column)}, and "
                     "the entity value_type=ValueType.STRING",
+                )
+        for column in columns.entities:
+            if column in (taken := [*columns.keys, *columns.times, *columns.texts]):
+                raise EmbfeastError(
+                    f"{self.name}: entity column {column!r} is one of its keys, times and texts "
+                    f"({', '.join(taken)}), and does not say who wrote a text",
+                    "name another column in the recipe",
+                )
+            if base_type(types[column]) not in TEXT_TYPES | WHOLE_TYPES:
+                raise EmbfeastError(
+                    f"{self.name}: entity column {column!r} is {types[column]}, whose text can be "
+                    "written in several ways",
+                    f"give a query with CAST({quote(column)} AS VARCHAR) AS {quote(column)}",
                 )
         for column in columns.texts:
             if base_type(types[column]) not in TEXT_TYPES:

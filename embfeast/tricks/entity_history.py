@@ -18,7 +18,7 @@ from embfeast.tricks.parts.occasions import (
 )
 from embfeast.tricks.parts.past import DAY, Past, Seen, on_grid
 from embfeast.tricks.parts.rowwise import unit_rows
-from embfeast.tricks.proposal import ProposalSample, Proposed
+from embfeast.tricks.proposal import ProposalSample, Proposed, Setting
 from embfeast.tricks.trick import Vectors, VectorTrick, check_number, chosen
 
 Output = Literal["count", "days", "similarity", "change", "spread", "means"]
@@ -75,13 +75,29 @@ class EntityHistory(VectorTrick):
 
     purpose = "what the same entity wrote before"
     scalars = True
+    section = "history"
     needs_occasions = True
     needs_entity = True
 
     @classmethod
     def propose(cls, sample: ProposalSample) -> Proposed | None:
-        """Propose nothing: whose texts they are is not known here."""
-        return None
+        """Propose it where a column says who wrote several of the texts."""
+        if sample.entity is None:
+            return None
+        column, why = sample.entity
+        read = [Setting("input", "reduced")] if "reduced" in sample.proposed else []
+        return Proposed(
+            "history",
+            f"What the same {column} wrote before each text, and how this one compares with it: "
+            "for labels that depend on who writes.",
+            [
+                Setting("entity", column, why),
+                *read,
+                Setting(
+                    "outputs", [one for one in OUTPUTS if one != "means"], "numbers with names"
+                ),
+            ],
+        )
 
     def __init__(
         self,
@@ -183,18 +199,23 @@ class EntityHistory(VectorTrick):
         times: Moments | None = None,
         owners: Owners | None = None,
         entities: Owners | None = None,
+        asked: NDArray[np.bool_] | None = None,
     ) -> Vectors:
-        """Do the same without checks, of moments and owners as numbers; entity 0 is none."""
+        """Do the same without checks, of moments and owners as numbers; entity 0 is none.
+
+        Rows that are not asked for are a past of others alone, and get zeros.
+        """
         vectors = on_grid(unit_rows(X))
-        made = np.empty((len(X), len(self._names())), dtype=np.float32)
+        wanted = np.ones(len(X), dtype=bool) if asked is None else asked
+        made = np.zeros((len(X), len(self._names())), dtype=np.float32)
         nothing = self._past(vectors).before(0)
         if entities is None or times is None:
             alone = np.ones(len(X), dtype=bool)
         else:
             alone = (entities == 0) | (times == UNKNOWN)
-            for row, seen in self._told(vectors, times, owners, entities):
+            for row, seen in self._told(vectors, times, owners, entities, wanted):
                 made[row] = self._features(vectors[row], seen)
-        for place in np.flatnonzero(alone):
+        for place in np.flatnonzero(alone & wanted):
             made[place] = self._features(vectors[place], nothing)
         return made
 
@@ -210,13 +231,14 @@ class EntityHistory(VectorTrick):
         times: Moments,
         owners: Owners | None,
         entities: Owners,
+        wanted: NDArray[np.bool_],
     ) -> Iterator[tuple[int, Seen]]:
-        """Yield each row that has an entity and a time, and what lies before it."""
+        """Yield each wanted row that has an entity and a time, and what lies before it."""
         known = np.flatnonzero((entities != 0) & (times != UNKNOWN))
         until, counts = _standing(times, owners, known)
         order = known[np.lexsort((times[known], entities[known]))]
         for rows in np.split(order, np.flatnonzero(np.diff(entities[order])) + 1):
-            yield from self._of_entity(vectors, times, owners, until, rows, counts)
+            yield from self._of_entity(vectors, times, owners, until, rows, counts, wanted)
 
     def _of_entity(
         self,
@@ -226,8 +248,9 @@ class EntityHistory(VectorTrick):
         until: Moments,
         rows: Rows,
         counts: NDArray[np.bool_],
+        wanted: NDArray[np.bool_],
     ) -> Iterator[tuple[int, Seen]]:
-        """Yield an entity's rows, in order of time, and what lies before each."""
+        """Yield an entity's wanted rows, in order of time, and what lies before each."""
 
         def past_of(some: list[int]) -> Past:
             past = self._past(vectors)
@@ -243,13 +266,14 @@ class EntityHistory(VectorTrick):
                 standing = [row for row in standing if until[row] >= time]
                 ends = min((int(until[row]) for row in standing), default=NEVER)
                 past = past_of(standing)
-            seen = past.before(time)
-            for row in moment:
+            asked = moment[wanted[moment]]
+            seen = past.before(time) if len(asked) else None
+            for row in asked:
                 others = standing
                 if owners is not None and ends == time:
                     others = [one for one in standing if owners[one] != owners[row]]
                 alone = len(others) < len(standing)
-                yield int(row), past_of(others).before(time) if alone else seen
+                yield int(row), past_of(others).before(time) if alone or seen is None else seen
             added = moment[counts[moment]]
             if len(added):
                 past.add(time, len(added), vectors[added].sum(axis=0))

@@ -45,6 +45,8 @@ class ProposalSample:
         Why there are none.
     pairs : bool
         Whether features of pairs are asked for.
+    entity : (str, str) or None
+        The column that says who wrote several of the texts, and what speaks for it.
     unread : str
         Shares of scripts that the model does not read; empty where it reads all.
     proposed : dict of Proposed
@@ -61,6 +63,7 @@ class ProposalSample:
     concepts: dict[str, str | list[str]] = field(default_factory=dict)
     no_concepts: str = ""
     pairs: bool = False
+    entity: tuple[str, str] | None = None
     unread: str = ""
     proposed: dict[str, Proposed] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)

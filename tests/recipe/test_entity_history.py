@@ -70,15 +70,16 @@ def test_texts_of_nobody_are_refused_rather_than_given_no_past(fitted, encoder):
         RECIPE.fit(TEXTS, timestamps=TIMES, entities={"writer": WRITERS[1:]}, encoder=encoder)
 
 
-def test_no_view_is_made_of_what_it_could_not_serve(fitted):
+def test_views_are_made_of_it_and_a_text_in_a_request_is_refused(fitted):
     source = DuckDBSource(
         name="notes", database="notes.duckdb", table="notes", text_columns="body",
         timestamp_field="at",
     )  # fmt: skip
     note = Entity(name="note", join_keys=["note_id"], value_type=ValueType.INT64)
-    with pytest.raises(EmbfeastError, match="entry 'history' reads what an entity wrote before"):
-        feature_views(fitted, source=source, entity=note)
-    with pytest.raises(EmbfeastError, match="entry 'history' reads what an entity wrote before"):
-        live_view(fitted, name="note")
-    kept = feature_views(fitted, source=source, entity=note, entries=["embedding"])
-    assert list(kept) == ["note_text", "note_embedding"]
+    views = feature_views(fitted, source=source, entity=note)
+    assert list(views) == ["note_text", "note_embedding", "note_history", "note_near"]
+    assert views["note_history"].tags["embfeast.entity"] == "writer"
+    live = live_view(fitted, name="note")["note_live"]
+    assert [field.name for field in live.features] == ["embedding", "note_live_digest"]
+    with pytest.raises(EmbfeastError, match="entry 'near' reads what an entity wrote before"):
+        live_view(fitted, name="note", entries=["near"])

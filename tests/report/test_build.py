@@ -120,3 +120,28 @@ def test_a_mean_of_under_five_texts_is_not_coloured():
     assert [row["period"] for row in drawn] == [names[1]]
     assert figure.data.rows == [["norm", "—", "+0.30"]]
     assert figure.scale[0] == ("var(--d0)", "below -1")
+
+
+@pytest.mark.slow
+def test_a_history_is_of_all_that_was_written_and_shows_the_path_of_one(tmp_path, encoder):
+    given = messages(40)
+    given["customer"] = [f"<b>{i % 4}</b>" if i % 7 else None for i in range(40)]
+    tricks = {
+        "history": {
+            "trick": "entity_history",
+            "entity": "customer",
+            "windows": [None],
+            "outputs": ["count", "similarity"],
+        }
+    }
+    repo = make_repository(tmp_path / "repo", given, tricks, label="topic", encoder=encoder)
+    page = written(repo, tmp_path, sample=30, folds=2)
+    shown = section(page, "history")
+    assert "who wrote them, by 'customer'" in shown.prose[0]
+    path = shown.parts[0]
+    assert isinstance(path, Figure)
+    counts = [np.expm1(row[2]).round() for row in path.data.rows]
+    assert counts == sorted(counts)
+    assert counts[-1] >= len(counts), "what lies outside the sample counts too"
+    assert section(page, "Which tricks help").parts
+    assert "<b>0</b>" not in (tmp_path / "out" / "report.html").read_text()

@@ -28,6 +28,14 @@ def test_labels_of_similar_texts_are_proposed_where_there_is_a_label(encoder):
     assert "labelled_neighbours: no label is named" in propose(texts, encoder).left_out
 
 
+def test_a_history_is_proposed_where_a_column_says_who_wrote(encoder):
+    texts = [note(i) for i in range(20)]
+    made = propose(texts, encoder, entity=("customer_id", "about 9 of them"))
+    assert settings(made, "history")["entity"] == "customer_id"
+    assert settings(made, "history")["input"] == "reduced"
+    assert "history" not in [entry.name for entry in propose(texts, encoder).entries]
+
+
 @pytest.mark.parametrize(
     ("text", "analyzer", "why"),
     [

@@ -149,3 +149,21 @@ def test_a_label_that_tells_nothing_and_a_text_named_twice_are_refused(table):
             find_roles(made, Roles(text=("body",), key=("id",), time="at_", label=label))
     with pytest.raises(EmbfeastError, match="twice"):
         find_roles(made, Roles(text=("body", "body"), key=("id",), time="at_"))
+
+
+def test_who_wrote_several_texts_is_found_by_name_and_values_and_not_elsewhere(table):
+    made = table(
+        "note_id INT, body VARCHAR, at_ TIMESTAMP, thread_id INT, user_name VARCHAR, kind_id INT",
+        rows(
+            lambda i: i, note, moment, lambda i: i // 2, lambda i: f"user {i % 12}", lambda i: i % 3
+        ),
+    )
+    column, why = find_roles(made, Roles()).entity
+    assert column == "user_name"
+    assert "texts each" in why
+    assert find_roles(made, Roles(label="user_name")).entity[0] == "thread_id"
+    made = table(
+        "note_id INT, body VARCHAR, at_ TIMESTAMP, user_id DOUBLE, kind_id INT, user INT",
+        rows(lambda i: i, note, moment, lambda i: i % 12, lambda i: i % 3, lambda i: i),
+    )
+    assert find_roles(made, Roles()).entity is None

@@ -4,6 +4,7 @@ import json
 import shlex
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 from feast import FeatureStore
@@ -72,7 +73,16 @@ def a_file(shell):
     return options, {"row_id": 3}, "old_note"
 
 
-@pytest.fixture(params=[string_keys, composite_keys, several_texts, a_query, a_file])
+def several_writers(shell):
+    """A column of who wrote the texts: what they wrote before is proposed, stored and served."""
+    rows = [(i, note(i), f"user {i % 12}", at(i)) for i in range(ROWS)]
+    shell.table("posts", "post_id BIGINT, said VARCHAR, user_name VARCHAR, at_ TIMESTAMPTZ", rows)
+    return ["--database", "posts.duckdb"], {"post_id": 30}, "post"
+
+
+@pytest.fixture(
+    params=[several_writers, string_keys, composite_keys, several_texts, a_query, a_file]
+)
 def given(request, shell):
     shell.spawn = request.param is string_keys  # one of them as a user types it
     return (shell, *request.param(shell))
@@ -101,6 +111,9 @@ def test_a_table_becomes_served_features(given):
         column = next(c for c in trained.index if c.endswith(feature))
         value = trained[column]
         assert online[column][0] == (list(value) if hasattr(value, "__len__") else value)
+    if name == "post":
+        assert np.expm1(online["history_log_count"][0]).round() == 2
+        assert online["history_log_count"][0] == trained["history_log_count"]
     live = store.get_feature_service(f"{name}_live_features")
     fresh = store.get_online_features(live, [{"text": "The oven smelled of gas."}]).to_dict()
     assert len(fresh["embedding"][0]) == 384

@@ -115,6 +115,21 @@ def test_no_bit_depends_on_later_texts_on_other_entities_or_on_the_order_of_rows
         )
 
 
+@given(rows=ROWS, asked=st.lists(st.integers(0, 24), max_size=6))
+@settings(max_examples=80, deadline=None)
+def test_rows_that_are_asked_for_among_others_have_the_same_bits(rows, asked):
+    trick = EntityHistory(windows=WINDOWS).fit(FEW)
+    wanted = np.isin(np.arange(len(rows)), asked)
+    times = np.array([row[2] for row in rows]) * 43_200 * 10**6
+    owners = np.array([row[3] for row in rows], dtype=np.uint64)
+    entities = np.array([[None, "ann", "bob"].index(row[1]) for row in rows], dtype=np.uint64)
+    X = FEW[[row[0] for row in rows]]
+    whole = trick.transform_checked(X, times, owners, entities)
+    made = trick.transform_checked(X, times, owners, entities, wanted)
+    assert np.array_equal(made[wanted], whole[wanted])
+    assert not made[~wanted].any()
+
+
 def test_equal_times_do_not_see_each_other_in_whatever_zone_they_are_said():
     berlin = timezone(timedelta(hours=2))
     times = [day(1), day(1).astimezone(berlin), day(1) + timedelta(microseconds=1)]

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from operator import add
 from typing import Any
 
@@ -13,10 +13,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from embfeast.errors import EmbfeastError
+from embfeast.plugin.engine.pasts import in_time, past_column
 from embfeast.plugin.feature_table import FeatureTable
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.encoded import Encoded
-from embfeast.tables.columns import CREATED_TIME, EVENT_TIME, TEXT_DIGEST
+from embfeast.recipe.features import read_column
+from embfeast.tables.columns import (
+    CREATED_TIME,
+    ENTITY,
+    ENTITY_VECTOR,
+    EVENT_TIME,
+    TEXT_DIGEST,
+)
 from embfeast.tables.files import DataFile, write_file
 from embfeast.tables.place import Place
 from embfeast.tables.present_rows import PresentRows, of_another_text
@@ -82,12 +90,15 @@ class Work:
         Which of them it lacks.
     changed : dict from a table's place to ndarray of shape (rows,), bool
         Which of those it has of another text.
+    past : pyarrow.Table, optional
+        What the rows are compared with, where features depend on what the same entity wrote.
     """
 
     read: int
     rows: pa.Table
     lacking: dict[Place, NDArray[np.bool_]]
     changed: dict[Place, NDArray[np.bool_]]
+    past: pa.Table | None = None
 
 
 def joined_work(chunks: Sequence[Work]) -> Work:
@@ -172,17 +183,39 @@ def encode_work(
     progress : callable, optional
         Called with the number of texts encoded since the last call.
     """
-    source = next(iter(tables.values())).source
-    texts = joined_texts(work.rows, source.text_columns)
-    entries = sorted({table.entry for table in tables.values()}, key=fitted.entries.index)
-    occasions = occasions_of(work.rows, next(iter(tables.values())))
-    return fitted.encode(texts, entries=entries, progress=progress, **occasions)
+    return encode_rows(work.rows, work.past, list(tables.values()), fitted, progress)
 
 
-def occasions_of(chunk: pa.Table, table: FeatureTable) -> dict[str, Any]:
-    """Return when a chunk's rows happened and whose they are, as `FittedRecipe` takes it."""
-    keys = chunk.select(list(table.source_keys))
-    return {"times": chunk[table.source.timestamp_field], "keys": keys}
+def encode_rows(
+    rows: pa.Table,
+    past: pa.Table | None,
+    tables: Sequence[FeatureTable],
+    fitted: FittedRecipe,
+    progress: Callable[[int], Any] | None = None,
+) -> Encoded:
+    """Encode rows of texts, and what those of entities wrote before, where that is known."""
+    asked, advance = None, progress
+    if past is not None:
+        rows = pa.concat_tables([past, rows.select(past.column_names)]).unify_dictionaries()
+        entity = next(table for table in tables if table.entity)
+        advance = None
+        order = in_time(identities(rows, entity), entity.keys)
+        asked = np.argsort(order)[past.num_rows :]
+        rows = rows.take(pa.array(order))
+    texts = joined_texts(rows, tables[0].source.text_columns)
+    entries = sorted({table.entry for table in tables}, key=fitted.entries.index)
+    encoded = fitted.encode(
+        texts,
+        entries=entries,
+        times=rows[tables[0].source.timestamp_field],
+        keys=rows.select(list(tables[0].source_keys)),
+        entities={one.entity: rows[one.entity] for one in tables if one.entity},
+        progress=advance,
+    )
+    encoded = replace(encoded, asked=asked)
+    if progress and advance is None:
+        progress(encoded.wanted)
+    return encoded
 
 
 def counts_of(work: Work, features: pa.Table) -> RunCounts:
@@ -243,6 +276,13 @@ def identities(chunk: pa.Table, table: FeatureTable) -> pa.Table:
     columns[CREATED_TIME] = known.cast(table.schema.field(CREATED_TIME).type)
     if TEXT_DIGEST in chunk.column_names:
         columns[TEXT_DIGEST] = chunk[TEXT_DIGEST]
+    if table.entity and TEXT_DIGEST in columns:
+        past = past_column(table.entity)
+        if past in chunk.column_names:
+            both = [columns[TEXT_DIGEST], chunk[past]]
+            columns[TEXT_DIGEST] = pc.binary_join_element_wise(*both, b"")
+        else:  # a row of another past is another row, and that one is not known
+            del columns[TEXT_DIGEST]
     return pa.table(columns)
 
 
@@ -303,4 +343,7 @@ def feature_rows(
     digest = pa.array([table.digest] * chunk.num_rows)
     columns = columns.append_column(table.digest_column, digest)
     schema = table.stored_schema if TEXT_DIGEST in columns.column_names else table.schema
+    if table.entity:
+        columns = columns.append_column(ENTITY, chunk[table.entity])
+        columns = columns.append_column(ENTITY_VECTOR, features[read_column(table.entry)])
     return columns.select(schema.names).cast(schema)

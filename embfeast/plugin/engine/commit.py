@@ -20,6 +20,7 @@ from feast import FeatureView
 from feast.repo_config import RepoConfig
 
 from embfeast.plugin.engine.chunks import Work, outdated_rows, work_left
+from embfeast.plugin.engine.histories import Histories
 from embfeast.plugin.engine.slices import Slice, slice_of
 from embfeast.plugin.feature_table import FeatureTable, feature_table, is_served
 from embfeast.plugin.online.read_ahead import read_ahead
@@ -67,6 +68,17 @@ class Commit:
         self.tables: Mapping[Place, FeatureTable] = {p: t.table for p, t in places.items()}
         self.appenders = {p: Appender(t.stored, t.table.identity) for p, t in places.items()}
         self._present: Mapping[Place, PresentRows] = {}
+
+    @property
+    def entities(self) -> list[str]:
+        """The source's columns of who wrote a text that features depend on."""
+        return list(dict.fromkeys(t.entity for t in self.tables.values() if t.entity))
+
+    def changes(self, histories: Histories, end: datetime) -> Iterator[datetime]:
+        """Yield the first event of each table that has another text or past now."""
+        for target in self.targets:
+            if found := histories.first_change(target.stored, target.table, end):
+                yield found
 
     def _open(self, view: FeatureView) -> Target:
         table = feature_table(view, self.config)

@@ -23,6 +23,7 @@ from feast.repo_config import RepoConfig
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.engine.chunks import RunCounts
 from embfeast.plugin.engine.commit import AGAIN, Commit
+from embfeast.plugin.engine.histories import Histories, vectors_kept
 from embfeast.plugin.engine.large_blocks import return_large_blocks
 from embfeast.plugin.engine.local_executor import Executor, LocalExecutor
 from embfeast.plugin.feature_table import feature_table, is_ours
@@ -136,8 +137,11 @@ class EmbeddingComputeEngine(ComputeEngine):
             fitted = self._recipe(table.digest)
             commit = Commit(self.repo_config, [task.feature_view for task in tasks])
             start, end = _start(commit, tasks[0]), tasks[0].end_time
-            with self._executor(commit, fitted) as executor:
-                counts, served = self._write_offline(commit, executor, tasks[0], start, end)
+            with (
+                vectors_kept(fitted) if commit.entities else nullcontext(),
+                self._executor(commit, fitted) as executor,
+            ):
+                counts, start, served = self._write_offline(commit, executor, tasks[0], start, end)
                 executor.serve(commit, self.online_store, *served)
             commit.finish(self.config.kept_hours, (start, end))
             click.echo(f"{table.source.name}: {counts}", err=True)
@@ -162,31 +166,49 @@ class EmbeddingComputeEngine(ComputeEngine):
         task: MaterializationTask,
         start: datetime,
         end: datetime,
-    ) -> tuple[RunCounts, tuple[datetime | None, datetime | None]]:
-        """Write what is lacking; return what was done, and the period that is to go online."""
+    ) -> tuple[RunCounts, datetime, tuple[datetime | None, datetime | None]]:
+        """Write what is lacking; return what was done, since when, and the period to go online."""
         table = commit.targets[0].table
         counts = RunCounts()
-        with (
-            table.source.open(self.repo_config.repo_path, table.source_keys) as texts,
-            _bar(task, texts.count(start, end)) as advance,
-        ):
+        repo, entities = self.repo_config.repo_path, commit.entities
+        with table.source.open(repo, table.source_keys, entities) as texts:
             texts.check_rows()
-            with self._lacking(commit, texts, start, end) as work:
+            histories = Histories(texts, list(commit.tables.values()), end)
+            start = min([start, *commit.changes(histories, end)])
+            with (
+                _bar(task, texts.count(start, end)) as advance,
+                self._lacking(commit, texts, histories, start, end) as work,
+            ):
                 for done in executor(work, advance):
                     counts += done
                 counts.gone = commit.gone(end)
             # Rows that were pushed offline alone may lie before the first text or after the last.
             first, last = texts.period() or (start, end)
-            return counts, (None if start <= first else start, None if last <= end else end)
+            served = (None if start <= first else start, None if last <= end else end)
+            return counts, start, served
 
+    @contextmanager
     def _lacking(
-        self, commit: Commit, texts: OpenedTexts, start: datetime, end: datetime
-    ) -> AbstractContextManager[Iterator[Any]]:
-        """Find what is left to do: texts read here, or where workers find them."""
+        self,
+        commit: Commit,
+        texts: OpenedTexts,
+        histories: Histories,
+        start: datetime,
+        end: datetime,
+    ) -> Iterator[Iterator[Any]]:
+        """Find what is left to do: texts read here, or where workers find them.
+
+        What entities wrote before is known here alone, so such texts are read here.
+        """
         size = self.config.chunk_size
-        if self.config.executor == "local":
-            return commit.lacking(texts.read(start, end, **size), start, end)
-        return commit.planned(stretches(texts, start, end, size["batch_rows"]), start, end)
+        if self.config.executor == "local" or commit.entities:
+            chunks = map(histories.beside, texts.read(start, end, **size))
+            with commit.lacking(chunks, start, end) as lacking:
+                yield (histories.with_past(one, commit.tables) for one in lacking)
+            return
+        cut = stretches(texts, start, end, size["batch_rows"])
+        with commit.planned(cut, start, end) as planned:
+            yield planned
 
     def _executor(self, commit: Commit, fitted: FittedRecipe) -> AbstractContextManager[Executor]:
         if self.config.executor == "local":

@@ -69,7 +69,7 @@ class LocalExecutor:
                     yield RunCounts(rows=chunk.read)
                     continue
                 encoded = encode_work(chunk, self.tables, self.fitted, advance)
-                advance(chunk.read - len(encoded.texts))
+                advance(chunk.read - encoded.wanted)
                 if before:  # never more than one chunk waits for the writer
                     yield before.result()
                 before = pool.submit(writer.add, chunk, encoded)

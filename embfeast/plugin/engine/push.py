@@ -10,8 +10,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from numbers import Integral
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pandas as pd
 import pyarrow as pa
@@ -30,13 +32,15 @@ from embfeast.plugin.engine.chunks import (
     write_files,
 )
 from embfeast.plugin.engine.commit import Commit, Newest, Target
-from embfeast.plugin.feature_table import FeatureTable, feature_table
+from embfeast.plugin.engine.push_histories import write_histories
+from embfeast.plugin.feature_table import ENTITY_TAG, FeatureTable, feature_table
 from embfeast.plugin.live import check_text, serving_recipe
 from embfeast.plugin.online.request import given_key
 from embfeast.plugin.settings import RepositorySettings
 from embfeast.plugin.source import DuckDBSource
 from embfeast.recipe import FittedRecipe
 from embfeast.tables.newest_rows import newest_of_keys
+from embfeast.tables.place import Place
 from embfeast.texts.forgotten import ForgottenKeys
 
 
@@ -79,17 +83,23 @@ def push_texts(
     settings = RepositorySettings(config)
     kinds = [first.schema.field(key).type for key in first.keys]
     keys = dict(zip(first.source_keys, kinds, strict=True))
-    chunk = read_frame(frame, first.source, keys, settings.engine.longest_text)
+    entities = list(dict.fromkeys(filter(None, (feature_table(v, config).entity for v in views))))
+    chunk = read_frame(frame, first.source, keys, settings.engine.longest_text, entities)
     _refuse_forgotten(config, chunk, first)
     counts = RunCounts(chunk.num_rows)
     for digest, own in by_recipe.items():
         fitted = _recipe(digest, settings.cache and settings.cache.folder)
-        commit = Commit(config, own)
-        done = _write_offline(commit, chunk, fitted)
-        if online:
-            commit.serve(store, _newest(commit, chunk))
-        commit.finish(settings.engine.kept_hours)
-        counts = max(counts, done, key=lambda one: one.computed)
+        for some, write in (
+            ([view for view in own if ENTITY_TAG not in view.tags], _write_offline),
+            ([view for view in own if ENTITY_TAG in view.tags], write_histories),
+        ):
+            if some:
+                commit = Commit(config, some)
+                done, written = write(commit, chunk, fitted)
+                if online:
+                    commit.serve(store, _newest(commit, written))
+                commit.finish(settings.engine.kept_hours)
+                counts = max(counts, done, key=lambda one: one.computed)
     return counts
 
 
@@ -106,26 +116,32 @@ def _refuse_forgotten(config: RepoConfig, chunk: pa.Table, table: FeatureTable) 
             )
 
 
-def _write_offline(commit: Commit, chunk: pa.Table, fitted: FittedRecipe) -> RunCounts:
-    """Compute what the tables lack and add it, all views side by side."""
+def _write_offline(
+    commit: Commit, chunk: pa.Table, fitted: FittedRecipe
+) -> tuple[RunCounts, Mapping[Place, pa.Table]]:
+    """Compute what the tables lack and add it, all views side by side.
+
+    The keys and times of the rows are returned by table.
+    """
+    pushed = {place: identities(chunk, table) for place, table in commit.tables.items()}
     times = pc.min_max(chunk[commit.targets[0].table.source.timestamp_field]).as_py()
     with commit.lacking([chunk], times["min"], times["max"]) as found:
         work = next(found)
     if not work.rows.num_rows:
-        return RunCounts(work.read)
+        return RunCounts(work.read), pushed
     features = fitted.apply(encode_work(work, commit.tables, fitted))
     write_files(
         work, features, commit.tables, fitted, lambda file: commit.appenders[file.place].add(file)
     )
-    return counts_of(work, features)
+    return counts_of(work, features), pushed
 
 
-def _newest(commit: Commit, chunk: pa.Table) -> Newest:
+def _newest(commit: Commit, written: Mapping[Place, pa.Table]) -> Newest:
     """Find the newest rows of all views side by side."""
 
     def find(target: Target) -> pa.Table:
-        pushed = identities(chunk, target.table)
-        return newest_of_keys(target.stored, target.table.keys, pushed)
+        rows = written[target.stored.place]
+        return newest_of_keys(target.stored, target.table.keys, rows)
 
     with ThreadPoolExecutor() as pool:
         found = dict(zip(commit.tables, pool.map(find, commit.targets), strict=True))
@@ -141,7 +157,11 @@ def _recipe(digest: str, cache: Path | None) -> FittedRecipe:
 
 
 def read_frame(
-    frame: pd.DataFrame, source: DuckDBSource, keys: Mapping[str, pa.DataType], longest_text: int
+    frame: pd.DataFrame,
+    source: DuckDBSource,
+    keys: Mapping[str, pa.DataType],
+    longest_text: int,
+    entities: Sequence[str] = (),
 ) -> pa.Table:
     """Return pushed rows as `OpenedTexts.read` gives stored ones, each once.
 
@@ -154,6 +174,8 @@ def read_frame(
         The type of each key column, as the views have it.
     longest_text : int
         Most characters of a text.
+    entities : sequence of str, optional
+        Columns that say who wrote a text.
 
     Raises
     ------
@@ -164,7 +186,7 @@ def read_frame(
     times: list[str] = [source.timestamp_field]
     if source.created_timestamp_column:
         times.append(source.created_timestamp_column)
-    needed = [*keys, *times, *source.text_columns]
+    needed = [*keys, *times, *source.text_columns, *entities]
     if lacking := [name for name in needed if name not in frame]:
         raise EmbfeastError(
             f"{where}: the rows lack {', '.join(lacking)}; they need "
@@ -181,6 +203,7 @@ def read_frame(
         row = columns[source.timestamp_field].is_null().index(True).as_py()
         raise EmbfeastError(f"{where}: row {row} has no {source.timestamp_field!r}", "give it one")
     columns |= {name: _texts(frame[name], where, longest_text) for name in source.text_columns}
+    columns |= {name: _entities(frame[name], where) for name in entities}
     return _once(pa.table(columns), [*keys, *times], where)
 
 
@@ -207,6 +230,23 @@ def _texts(column: pd.Series, where: str, longest: int) -> pa.Array:
         # Lone surrogates, which JSON can hold and no database: as the encoder reads them.
         made.append(text and text.encode(errors="replace").decode())
     return pa.array(made, type=pa.string())
+
+
+def _entities(column: pd.Series, where: str) -> pa.Array:
+    """Return who wrote texts, as the source's whole numbers and texts are read."""
+    made: list[str | None] = []
+    for row, value in enumerate(column.astype(object).where(column.notna(), None)):
+        whole = int(value) if isinstance(value, float) and value.is_integer() else value
+        if whole is not None and (
+            isinstance(whole, bool) or not isinstance(whole, str | Integral | UUID)
+        ):
+            raise EmbfeastError(
+                f"{where}: row {row}: {column.name!r} is {type(value).__name__}, which says in "
+                "several ways who wrote a text",
+                "give a text, a whole number or null",
+            )
+        made.append(None if whole is None else str(whole))
+    return pa.array(made, pa.string())
 
 
 def _once(table: pa.Table, identity: Sequence[str], where: str) -> pa.Table:

@@ -33,7 +33,7 @@ class Online:
         self._looked_up = self._unequal = 0
         self._example = ""
 
-    def see(self, chunk: pa.Table, chosen: NDArray[np.int64]) -> None:
+    def see(self, chunk: pa.Table, chosen: NDArray[np.int64], histories: object) -> None:
         """Look up the keys of the chosen rows of a chunk."""
         if len(chosen):
             self._compare(identities(chunk.take(chosen), self._table))

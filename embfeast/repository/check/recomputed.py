@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from embfeast.plugin.engine.chunks import feature_rows, occasions_of, with_text_digests
+from embfeast.plugin.engine.chunks import encode_rows, feature_rows, with_text_digests
+from embfeast.plugin.engine.histories import Histories
 from embfeast.plugin.feature_table import FeatureTable
 from embfeast.recipe import FittedRecipe
 from embfeast.repository.check.finding import Finding
 from embfeast.repository.check.matching import matching_rows, row_name
 from embfeast.tables.table import Table
-from embfeast.texts.opened import joined_texts
 
 # What a value recomputed by the same backend may be off by (design rule 5).
 TOLERANCE = 1e-6
@@ -30,16 +30,14 @@ class Recomputed:
         self._largest = 0.0
         self._example = ""
 
-    def see(self, chunk: pa.Table, chosen: NDArray[np.int64]) -> None:
+    def see(self, chunk: pa.Table, chosen: NDArray[np.int64], histories: Histories) -> None:
         """Compute the chosen rows of a chunk, and compare."""
         if not len(chosen):
             return
         table = self._table
         texts = with_text_digests(chunk.take(chosen), table.source.text_columns)
-        joined = joined_texts(texts, table.source.text_columns)
-        features = self._fitted.transform(
-            joined, entries=[table.entry], **occasions_of(texts, table)
-        )
+        past = histories.past(texts, {table.entity: texts}) if table.entity else None
+        features = self._fitted.apply(encode_rows(texts, past, [table], self._fitted))
         fresh = feature_rows(texts, features, table, self._fitted)
         found = matching_rows(self._stored, table, fresh, table.identity)
         places = {self._identity(found, row): row for row in range(found.num_rows)}

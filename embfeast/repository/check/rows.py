@@ -33,7 +33,7 @@ class Rows:
         self._texts = self._lost = self._late = self._changed = 0
         self._example = self._changed_example = ""
 
-    def see(self, chunk: pa.Table, chosen: NDArray[np.int64]) -> None:
+    def see(self, chunk: pa.Table, chosen: NDArray[np.int64], histories: object = None) -> None:
         """Count the texts of a chunk that have no row."""
         chunk = with_text_digests(chunk, self._table.source.text_columns)
         wanted = identities(chunk, self._table)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ import pyarrow as pa
 from feast import FeatureStore, FeatureView
 from numpy.typing import NDArray
 
+from embfeast.plugin.engine.histories import Histories, vectors_kept
 from embfeast.plugin.feature_table import is_served
 from embfeast.recipe import FittedRecipe
 from embfeast.repository.check.finding import Finding
@@ -26,7 +28,7 @@ from embfeast.tables.table import Table
 class Check(Protocol):
     """What is found of one view in a pass over its texts."""
 
-    def see(self, chunk: pa.Table, chosen: NDArray[np.int64]) -> None:
+    def see(self, chunk: pa.Table, chosen: NDArray[np.int64], histories: Histories) -> None:
         """Look at a chunk of texts, and at the rows of it that belong to the sample."""
         ...
 
@@ -85,9 +87,10 @@ def verify(
             findings += [files, *others]
             if stored is not None and files.ok:
                 checks += _checks(repository, view, stored, fitted, max_lag, sample)
-        for share in _pass(repository, views[0], checks, sample, seed):
-            if progress:
-                progress((number + share) / len(groups))
+        with vectors_kept(fitted) if fitted is not None else nullcontext():
+            for share in _pass(repository, views, checks, sample, seed):
+                if progress:
+                    progress((number + share) / len(groups))
         findings += [found for check in checks for found in check.findings()]
     return sorted(findings, key=lambda finding: finding.view)
 
@@ -106,16 +109,24 @@ def _checks(
 
 
 def _pass(
-    repository: Repository, view: FeatureView, checks: list[Check], sample: int | None, seed: int
+    repository: Repository,
+    views: list[FeatureView],
+    checks: list[Check],
+    sample: int | None,
+    seed: int,
 ) -> Iterator[float]:
     """Show all texts to the checks; yield the share that is done."""
     if not checks:
         return
-    table = repository.table(view)
-    with table.source.open(repository.folder, table.source_keys) as texts:
+    tables = [repository.table(view) for view in views]
+    entities = list(dict.fromkeys(table.entity for table in tables if table.entity))
+    source, keys = tables[0].source, tables[0].source_keys
+    with source.open(repository.folder, keys, entities) as texts:
+        histories = Histories(texts, tables)
         total, done = texts.count(), 0
         for chunk, chosen in texts.read_sampled(sample, seed):
+            chunk = histories.beside(chunk)
             for check in checks:
-                check.see(chunk, chosen)
+                check.see(chunk, chosen, histories)
             done += chunk.num_rows
             yield done / total

@@ -25,12 +25,13 @@ class Occasions:
     """When rows happened, whose they are, and who wrote them; None where that is not known.
 
     Entities, by the column that names them: a text's key says which text it is, and an entity may
-    have many.
+    have many. `asked` tells the rows that are wanted from those that are there as their past.
     """
 
     times: Moments | None = None
     owners: Owners | None = None
     entities: Mapping[str, Owners] = field(default_factory=dict)
+    asked: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, times: Any, keys: Any, count: int, entities: Any = None) -> "Occasions":
@@ -54,12 +55,13 @@ class Occasions:
             )
         return self.entities[column]
 
-    def take(self, rows: slice | NDArray[np.bool_]) -> "Occasions":
+    def take(self, rows: slice | NDArray[Any]) -> "Occasions":
         """Return some of the rows."""
         return Occasions(
             None if self.times is None else self.times[rows],
             None if self.owners is None else self.owners[rows],
             {name: numbers[rows] for name, numbers in self.entities.items()},
+            None if self.asked is None else self.asked[rows],
         )
 
 

@@ -11,7 +11,7 @@ UNCACHED = SimpleNamespace(encoder=SimpleNamespace(cache=None))
 
 
 def chunk(rows):
-    encoded = {"texts": ["a"] * (rows - 1)}  # one text is missing
+    encoded = {"texts": ["a"] * (rows - 1), "wanted": rows - 1}  # one text is missing
     return SimpleNamespace(read=rows, rows=SimpleNamespace(num_rows=rows), **encoded)
 
 
