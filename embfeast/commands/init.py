@@ -48,6 +48,9 @@ def init(
     pairs: Annotated[
         str | None, typer.Option(help="The other text's key, for features of pairs.")
     ] = None,
+    pair: Annotated[
+        bool, typer.Option("--pair", help="Two --text of a row are a pair, say of questions.")
+    ] = False,
     name: Annotated[str | None, typer.Option(help="What one text is, say review.")] = None,
     model: Annotated[
         str | None, typer.Option(help="Encoder: a folder or hub id. Default: all-MiniLM-L6-v2.")
@@ -69,6 +72,7 @@ def init(
     from embfeast.scaffold.roles import Roles, find_roles, take_first
     from embfeast.scaffold.survey import draw, survey
     from embfeast.scaffold.table import open_table
+    from embfeast.scaffold.text_pairs import TEXT, check_pair, find_pairs
     from embfeast.scaffold.times import read_times
 
     check_target(repo)
@@ -76,6 +80,8 @@ def init(
     given = Roles(
         tuple(text or ()), tuple(key or ()), KNOWN if moment else time, created, label, pairs
     )
+    if pair:
+        check_pair(given)
     asking = not (yes or json) and sys.stdin.isatty()
     layout = Layout(delimiter, encoding, header, quotes)
     with find_place(
@@ -86,11 +92,18 @@ def init(
             wanted = [name for name in (given.time, given.created) if name]
             turned, notes = read_times(opened, wanted, time_format, _ask if asking else None)
         place = place.replacing(turned) if turned else place
+        choose = _ask if asking else take_first
+        called, two = text_name(name, place), None
+        if pair:
+            called = text_name(name or TEXT, place)
+            with open_table(place.database, place.table, place.query) as opened:
+                two = find_pairs(opened, place, given, choose, called)
+            place, given, notes = two.place, two.roles, [*notes, *two.roles.notes]
         with open_table(place.database, place.table, place.query) as opened:
-            roles = find_roles(opened, given, _ask if asking else take_first)
+            roles = find_roles(opened, given, choose)
             counted = survey(opened, roles)
-            told = (*place.notes, *notes, *roles.notes, *counted.notes)
-            roles = replace(roles, notes=told)
+            told = [*place.notes, *notes, *roles.notes, *counted.notes]
+            roles = replace(roles, notes=tuple(dict.fromkeys(told)))
             sample = draw(opened, roles, counted.as_of)
             types = key_types(opened, roles)
             if not json:
@@ -100,13 +113,14 @@ def init(
             proposal = propose(
                 sample.texts,
                 encoder,
-                label=label,
+                label=roles.label,
                 labels=counted.labels,
-                pairs=pairs is not None,
+                pairs=roles.pairs is not None,
                 progress=lambda what, share: bar.update(task, description=what, completed=share),
             )
-        called = text_name(name, place)
-        plan = Plan(repo, called, encoder.model, place, roles, counted, sample, proposal, types)
+        plan = Plan(
+            repo, called, encoder.model, place, roles, counted, sample, proposal, types, two
+        )
         files = write_repository(repo, plan.values())
         place.move_into(repo)
     if json:

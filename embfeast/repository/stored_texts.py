@@ -72,7 +72,7 @@ def texts_of_key(
         schema = pa.schema([table.schema.field(name) for name in (*own, EVENT_TIME)])
         wanted = own | {EVENT_TIME: _event_time(repository, table, own)}
         texts[table.prefix] = _read(repository, table, pa.Table.from_pylist([wanted], schema))[0]
-    return texts
+    return dict(sorted(texts.items()))
 
 
 def _tables(repository: Repository, service: FeatureService) -> list[FeatureTable]:

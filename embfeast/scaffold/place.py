@@ -38,14 +38,15 @@ class Place:
 
     def since(self, moment: datetime) -> "Place":
         """Return the same rows with a column that holds one moment."""
-        return self._selecting(f"*, TIMESTAMPTZ {literal(moment.isoformat())} AS {KNOWN}")
+        return self.selecting(f"*, TIMESTAMPTZ {literal(moment.isoformat())} AS {KNOWN}")
 
     def replacing(self, columns: Mapping[str, str]) -> "Place":
         """Return the same rows with columns computed from their own values."""
         parts = ", ".join(f"{sql} AS {quote(column)}" for column, sql in columns.items())
-        return self._selecting(f"* REPLACE ({parts})")
+        return self.selecting(f"* REPLACE ({parts})")
 
-    def _selecting(self, what: str) -> "Place":
+    def selecting(self, what: str) -> "Place":
+        """Return what is selected of the rows."""
         rows = quote(self.table) if self.table else f"({str(self.query).strip().rstrip(';')}\n)"
         return replace(self, table=None, query=f"SELECT {what} FROM {rows}")
 

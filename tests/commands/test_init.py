@@ -205,6 +205,31 @@ BAD = {
         ["--text", "note"],
         "holds numbers",
     ),
+    "one text for a pair": (rows(), COLUMNS, ["--text", "note", "--pair"], "the two text columns"),
+    "a pair of one text": (
+        rows(),
+        COLUMNS,
+        ["--text", "note", "--text", "note", "--pair"],
+        "the two text columns of a row",
+    ),
+    "a pair and the other's key": (
+        rows(),
+        COLUMNS,
+        ["--text", "note", "--text", "note2", "--pair", "--pairs", "other"],
+        "leave --pairs out",
+    ),
+    "a pair's label of one value": (
+        [(*row, row[1] + "!", 1) for row in rows()],
+        f"{COLUMNS}, second VARCHAR, same INTEGER",
+        ["--text", "note", "--text", "second", "--pair", "--label", "same"],
+        "label 'same' has one value",
+    ),
+    "a time that is named as a pair's texts": (
+        [(row[0], row[1], row[1] + "!", row[2]) for row in rows()],
+        "visit_id BIGINT, note VARCHAR, second VARCHAR, text TIMESTAMPTZ",
+        ["--text", "note", "--text", "second", "--pair"],
+        "give it another name",
+    ),
     "a missing column": (rows(), COLUMNS, ["--text", "notes"], "did you mean 'note'"),
     "no time": ([r[:2] for r in rows()], "visit_id BIGINT, note VARCHAR", [], "--time 2026-01-01"),
     "no key": (
