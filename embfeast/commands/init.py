@@ -71,7 +71,6 @@ def init(
     from embfeast.scaffold.repository import check_target, write_repository
     from embfeast.scaffold.roles import Roles, find_roles, take_first
     from embfeast.scaffold.survey import draw, survey
-    from embfeast.scaffold.table import open_table
     from embfeast.scaffold.text_pairs import TEXT, check_pair, find_pairs
     from embfeast.scaffold.times import read_times
 
@@ -88,7 +87,7 @@ def init(
         repo, database=database, file=file, table=table, query=query, layout=layout
     ) as place:
         place = place.since(moment) if moment else place
-        with open_table(place.database, place.table, place.query) as opened:
+        with place.open() as opened:
             wanted = [name for name in (given.time, given.created) if name]
             turned, notes = read_times(opened, wanted, time_format, _ask if asking else None)
         place = place.replacing(turned) if turned else place
@@ -96,10 +95,10 @@ def init(
         called, two = text_name(name, place), None
         if pair:
             called = text_name(name or TEXT, place)
-            with open_table(place.database, place.table, place.query) as opened:
+            with place.open() as opened:
                 two = find_pairs(opened, place, given, choose, called)
             place, given, notes = two.place, two.roles, [*notes, *two.roles.notes]
-        with open_table(place.database, place.table, place.query) as opened:
+        with place.open() as opened:
             roles = find_roles(opened, given, choose)
             counted = survey(opened, roles)
             told = [*place.notes, *notes, *roles.notes, *counted.notes]

@@ -178,14 +178,16 @@ def _times(roles: Roles) -> list[str]:
 
 def _refuse_far_times(table: TextTable, roles: Roles) -> None:
     for name in _times(roles):
-        time = moment(name)
-        fine = f"isfinite({time}) AND {time} BETWEEN '0001-01-02' AND '9999-12-30'"
-        if count := table.count(f"NOT ({fine})"):
+        if count := table.count(f"NOT ({_fine(moment(name))})"):
             raise EmbfeastError(
                 f"{table.name}: {count:,} of {table.rows:,} rows have a {shown(name)!r} that is "
                 "infinite, or of no year from 1 to 9999; give them a time, or leave them out: "
-                + table.as_query("*", f" WHERE {fine}")
+                + table.as_query("*", _fine(table.given_moment(name)))
             )
+
+
+def _fine(time: str) -> str:
+    return f"isfinite({time}) AND {time} BETWEEN '0001-01-02' AND '9999-12-30'"
 
 
 def _refuse_nulls(table: TextTable, roles: Roles) -> None:
@@ -193,7 +195,7 @@ def _refuse_nulls(table: TextTable, roles: Roles) -> None:
         if nulls := table.columns[name].nulls:
             raise EmbfeastError(
                 f"{table.name}: {nulls:,} of {table.rows:,} rows have no {shown(name)!r}; fill it, "
-                "or leave them out: " + table.as_query("*", f" WHERE {quote(name)} IS NOT NULL")
+                "or leave them out: " + table.as_query("*", f"{quote(name)} IS NOT NULL")
             )
 
 
@@ -203,7 +205,7 @@ def _refuse_duplicates(table: TextTable, roles: Roles) -> None:
         return
     *values, count = found
     said = ", ".join(f"{shown(name)}={value}" for name, value in zip(names, values, strict=True))
-    by = ", ".join([*map(quote, roles.key), *map(moment, times)])
+    by = ", ".join([*map(quote, roles.key), *map(table.given_moment, times)])
     raise EmbfeastError(
         f"{table.name}: {count} rows have the same key and time ({said}); name what else tells "
         "them apart with another --key, or keep one of each: "

@@ -111,6 +111,38 @@ def test_times_that_no_calendar_has_are_refused_with_the_query_that_leaves_them_
     assert "40 rows" in init("repo", "--database", "visits.duckdb", "--query", query)
 
 
+@pytest.mark.parametrize("options", [["--time", "seen"], ["--time", "2026-01-01"]])
+def test_proposals_run_when_pasted_and_one_goes_on_where_the_last_one_ended(folder, options):
+    epochs = [(str(i), text, int(moment.timestamp())) for i, text, moment in rows()]
+    extra = [(None, "no key", epochs[0][2]), ("7", "a second one", epochs[7][2])]
+    write(
+        [(*row, 1.5) for row in epochs + extra],
+        "visit VARCHAR, note VARCHAR, seen BIGINT, x DOUBLE",
+    )
+    with duckdb.connect("visits.duckdb") as connection:
+        connection.execute("ALTER TABLE visits ALTER visit TYPE DOUBLE")
+    query = []
+    for _ in range(3):
+        words = ["--database", "visits.duckdb", "--key", "visit", *options, *query]
+        said = init("repo", *words, "--yes")
+        assert said.startswith("error: ")
+        query = shlex.split(said[said.index("--query ") :])[:2]
+        assert query[1].count("SELECT") == 1, "proposals do not nest"
+    assert "40 rows, 40 keys" in init(
+        "repo", "--database", "visits.duckdb", "--key", "visit", *options, *query
+    )
+
+
+def test_a_query_that_is_no_plain_selection_is_read_as_it_is(folder):
+    write([*rows(), (None, "no key", START), (None, "nor here", START)])
+    query = "SELECT * FROM visits WHERE true ORDER BY visit_id LIMIT 41"
+    words = ["repo", "--database", "visits.duckdb", "--key", "visit_id", "--yes", "--query"]
+    said = init(*words, query)
+    proposed = shlex.split(said[said.index("--query ") :])[1]
+    assert f"({query}\n)" in proposed
+    assert "40 rows" in init(*words, proposed)
+
+
 def test_times_given_as_numbers_are_converted_in_the_source(folder):
     epochs = [(i, text, int(moment.timestamp())) for i, text, moment in rows()]
     write(epochs, "visit_id BIGINT, note VARCHAR, seen BIGINT")
