@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,9 @@ import typer
 
 from embfeast.commands import options
 from embfeast.commands.console import print_json, print_table, progress
+
+# Of a table's columns.
+MOST_SHOWN = 40
 
 
 def init(
@@ -87,18 +91,19 @@ def init(
         repo, database=database, file=file, table=table, query=query, layout=layout
     ) as place:
         place = place.since(moment) if moment else place
-        with place.open() as opened:
+        choose = _ask if asking else take_first
+        called, two = text_name(name or (TEXT if pair else None), place), None
+        with ExitStack() as stack:
+            opened = stack.enter_context(place.open())
             wanted = [name for name in (given.time, given.created) if name]
             turned, notes = read_times(opened, wanted, time_format, _ask if asking else None)
-        place = place.replacing(turned) if turned else place
-        choose = _ask if asking else take_first
-        called, two = text_name(name, place), None
-        if pair:
-            called = text_name(name or TEXT, place)
-            with place.open() as opened:
+            if turned:
+                place = place.replacing(turned)
+                opened = stack.enter_context(place.open())
+            if pair:
                 two = find_pairs(opened, place, given, choose, called)
-            place, given, notes = two.place, two.roles, [*notes, *two.roles.notes]
-        with place.open() as opened:
+                place, given, notes = two.place, two.roles, [*notes, *two.roles.notes]
+                opened = stack.enter_context(place.open())
             roles = find_roles(opened, given, choose)
             counted = survey(opened, roles)
             told = [*place.notes, *notes, *roles.notes, *counted.notes]
@@ -155,6 +160,7 @@ def _say_what_was_seen(table: Any, roles: Any, counted: Any, sample: Any) -> Non
 
     used = dict.fromkeys(roles.text, "text") | dict.fromkeys(roles.key, "key")
     used |= {roles.time: "time", roles.created: "created", roles.label: "label"}
+    columns = sorted(table.columns.values(), key=lambda column: column.name not in used)
     rows = (
         (
             shown(column.name),
@@ -164,14 +170,16 @@ def _say_what_was_seen(table: Any, roles: Any, counted: Any, sample: Any) -> Non
             "" if column.distinct is None else f"about {column.distinct:,}",
             f"{column.length:.0f}" if column.length else "",
         )
-        for column in table.columns.values()
+        for column in columns[:MOST_SHOWN]
     )
+    more = len(columns) - MOST_SHOWN
     lengths = sorted(map(len, sample.texts))
     written = ", ".join(f"{script} {share:.0%}" for script, share in scripts(sample.texts).items())
     print_table(
         ("column", "type", "taken as", "nulls", "values", "mean length"),
         rows,
-        f"{counted.rows:,} rows, {counted.keys:,} keys, from {counted.first:%Y-%m-%d} to "
+        (f"and {more:,} columns more. " if more > 0 else "")
+        + f"{counted.rows:,} rows, {counted.keys:,} keys, from {counted.first:%Y-%m-%d} to "
         f"{counted.last:%Y-%m-%d}. Of {sample.rows:,} drawn from the first {counted.before:,}: "
         f"{sample.blank:,} blank, {sample.repeated:,} repeated, half over "
         f"{lengths[len(lengths) // 2]:,} characters, the longest {lengths[-1]:,}; written in "

@@ -21,6 +21,9 @@ from embfeast.texts.opened import MOMENT, OpenedTable
 
 # Rows that say how a column's texts look.
 LOOKED_AT = 5_000
+SAMPLE = "temp.embfeast_looked_at"
+# Columns measured by one query: of hundreds, DuckDB plans longer than it counts.
+TOGETHER = 25
 # A column of longer texts is no key, and is not counted over all rows.
 LONGEST_KEY = 64
 
@@ -126,6 +129,19 @@ class TextTable(OpenedTable):
         """Return what a sample of the rows says about columns of texts."""
         if not names:
             return {}
+        # Blanks say nothing about what a column holds.
+        filled = ", ".join(f"nullif(trim({c}), '') AS {c}" for c in map(quote, names))
+        self.ask(
+            f"CREATE OR REPLACE TEMP TABLE {SAMPLE} AS SELECT {filled} FROM {self.relation} "
+            f"USING SAMPLE reservoir({LOOKED_AT} ROWS) REPEATABLE (0)"
+        )
+        looks: dict[str, dict[str, Any]] = {}
+        for first in range(0, len(names), TOGETHER):
+            looks |= self._measure(names[first : first + TOGETHER])
+        self.ask(f"DROP TABLE {SAMPLE}")
+        return looks
+
+    def _measure(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         measures = []
         for column in map(quote, names):
             measures += [
@@ -134,12 +150,7 @@ class TextTable(OpenedTable):
                 f"coalesce(bool_and(TRY_CAST({column} AS DOUBLE) IS NOT NULL), false)",
                 f"coalesce(bool_and(TRY_CAST({column} AS TIMESTAMPTZ) IS NOT NULL), false)",
             ]
-        # Blanks say nothing about what a column holds.
-        filled = ", ".join(f"nullif(trim({c}), '') AS {c}" for c in map(quote, names))
-        found = self.ask(
-            f"SELECT {', '.join(measures)} FROM (SELECT {filled} FROM {self.relation} "
-            f"USING SAMPLE reservoir({LOOKED_AT} ROWS) REPEATABLE (0))"
-        )[0]
+        found = self.ask(f"SELECT {', '.join(measures)} FROM {SAMPLE}")[0]
         looks = {}
         for name, start in zip(names, range(0, len(found), 4), strict=True):
             length, variety, number, time = found[start : start + 4]

@@ -143,6 +143,34 @@ def test_a_query_that_is_no_plain_selection_is_read_as_it_is(folder):
     assert "40 rows" in init(*words, proposed)
 
 
+def test_a_table_of_hundreds_of_columns_is_looked_at_and_only_its_first_ones_are_printed(folder):
+    write(rows())
+    with duckdb.connect("visits.duckdb") as connection:
+        more = ", ".join(f"'note ' || visit_id % {i + 2} AS c{i}" for i in range(300))
+        connection.execute(f"CREATE TABLE wide AS SELECT {more}, * FROM visits")
+    said = init("repo", "--database", "visits.duckdb", "--table", "wide", "--yes")
+    assert "and 263 columns more. 40 rows" in " ".join(said.split())
+    first = said.splitlines()[3:6]
+    for name, taken in [("visit_id", "key"), ("note", "text"), ("seen", "time")]:
+        assert any({name, taken} <= set(line.split()) for line in first)
+    assert "c36" in said
+    assert "c37" not in said
+
+
+@pytest.mark.parametrize("width", [60, 100, 200])
+def test_what_is_printed_fits_the_terminal(folder, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    write(rows(), f'visit_id BIGINT, "[/red] {"wide " * 9}" VARCHAR, seen TIMESTAMPTZ')
+    table = [
+        line
+        for line in init("repo", "--database", "visits.duckdb").splitlines()
+        if line[:1] in "┃│┏└"
+    ]
+    assert len(table) >= 6
+    assert {len(line) for line in table} == {len(table[0])}
+    assert len(table[0]) <= width
+
+
 def test_times_given_as_numbers_are_converted_in_the_source(folder):
     epochs = [(i, text, int(moment.timestamp())) for i, text, moment in rows()]
     write(epochs, "visit_id BIGINT, note VARCHAR, seen BIGINT")
