@@ -2,9 +2,13 @@
 
 import sys
 import warnings
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from embfeast.errors import EmbfeastError
 
@@ -25,23 +29,56 @@ COMMANDS = (
     "upgrade",
 )
 
+
+class _Commands(Mapping[str, Any]):
+    """The commands by name; one is imported when it is asked for, since each costs time."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in COMMANDS:
+            raise KeyError(name)
+        return _command(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+@cache
+def _command(name: str) -> Any:
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(getattr(import_module(f"embfeast.commands.{name}"), name))
+    return typer.main.get_command(alone)
+
+
+class _Group(TyperGroup):
+    """Says a wrong option in plain lines: to draw a box takes as long as all else."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings | {"commands": _Commands()})
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Draw boxes where somebody asked for help."""
+        self.rich_markup_mode = "rich"
+        super().format_help(ctx, formatter)
+
+
 app = typer.Typer(
     name="embfeast",
+    cls=_Group,
     help="Embedding features for Feast: the same numbers in training and serving.",
     epilog="Exit codes: 0 done, 1 a mistake or a breach (said in one line), 2 a wrong option, "
     "130 stopped by Ctrl-C.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 
 @app.callback()
 def _commands() -> None:
-    """Keep commands by name, even if there is only one."""
-
-
-for _name in COMMANDS:
-    app.command()(getattr(import_module(f"embfeast.commands.{_name}"), _name))
+    """Say nothing before a command."""
 
 
 def main(command: typer.Typer = app) -> None:

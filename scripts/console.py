@@ -32,13 +32,15 @@ def run_embfeast(*words: str) -> None:
 
 
 def feast(repo: Path, *words: str) -> None:
-    """Run ``feast`` on a feature repository; its output goes where ours goes."""
+    """Run ``feast`` on a feature repository; what it prints is shown where it fails."""
     program = Path(sys.executable).with_name("feast")
-    # Feast announces its alpha features at every call; the demo's reader need not see it.
     environment = os.environ | {"PYTHONWARNINGS": "ignore"}
-    ended = subprocess.run([program, "-c", repo, *words], env=environment, check=False)  # noqa: S603
+    ended = subprocess.run(  # noqa: S603
+        [program, "-c", repo, *words], env=environment, check=False, capture_output=True, text=True
+    )
     if ended.returncode:
-        raise EmbfeastError(f"`feast {' '.join(words)}` ended with code {ended.returncode}")
+        said = (ended.stdout + ended.stderr).strip()
+        raise EmbfeastError(f"`feast {' '.join(words)}` ended with code {ended.returncode}: {said}")
 
 
 @contextmanager

@@ -4,9 +4,13 @@
 `python scripts/demo.py --data reviews.csv --text body --label stars`.
 """
 
+import sys
 import time
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from datetime import datetime
+from io import StringIO
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +18,7 @@ import duckdb
 import typer
 import yaml
 from feast import FeatureStore
+from rich.console import Console
 from rich.table import Table
 
 from console import console, feast, run
@@ -40,7 +45,7 @@ class Steps:
 
     @contextmanager
     def step(self, name: str) -> Iterator[list[str]]:
-        """Time a step; the result that it appends to the list is its one line."""
+        """Time a step; what it appends to the list is printed, and stands in the closing table."""
         said: list[str] = []
         console.rule(f"{len(self.rows) + 1} {name}", align="left")
         started = time.perf_counter()
@@ -85,30 +90,35 @@ def recipe_for(repo: Path) -> Path:
 
 def refit_and_apply(repo: Path, recipe: Path, steps: Steps) -> None:
     """Fit the recipe, register its views and compute them."""
-    with steps.step("Fit") as said:
-        fit.fit(repo, recipe)
+    with steps.step("Fit the recipe") as said:
+        with redirect_stdout(StringIO()):  # its bar goes elsewhere
+            fit.fit(repo, recipe)
         record = load_current(repo / "data" / "recipes").record
-        said.append(f"{record.rows:,} texts before {record.as_of}")
-    with steps.step("Apply") as said:
-        feast(repo, "apply")
-        count = len(FeatureStore(repo_path=str(repo)).list_all_feature_views())
-        said.append(f"{count} views registered")
-    with steps.step("Materialize") as said:
-        materialize.materialize(repo)
-        said.append("whole period into the offline store and SQLite")
+        until = datetime.fromisoformat(str(record.as_of))
+        said.append(f"learned from {record.rows:,} texts, none of them later than {until:%d %B %Y}")
+    with steps.step("Register its features in Feast") as said:
+        with console.status("feast apply"):
+            feast(repo, "apply")
+        views = FeatureStore(repo_path=str(repo)).list_all_feature_views()
+        said.append(f"{len(views)} views, {sum(len(view.features) for view in views)} features")
+    with steps.step("Compute the features of every text") as said:
+        with _quiet("feast materialize"):
+            materialize.materialize(repo)
+        said.append("stored for training, and in SQLite for serving")
 
 
 def learn(repo: Path, steps: Steps) -> Model | None:
     """Read the training set and train, where there are labels."""
-    with steps.step("Training set") as said:
+    with steps.step("Get a training set") as said:
         try:
-            with console.status("joining features as of each label's time"):
+            with console.status("joining features as of each label's time"), _fitted_before():
                 frame = training_set(repo, "category")
         except EmbfeastError:
             said.append("no labels: give LABEL=column to train a model")
             return None
-        said.append(f"{len(frame):,} rows, {len(feature_columns(frame))} features")
-    with steps.step("Train") as said:
+        width = len(feature_columns(frame))
+        said.append(f"{len(frame):,} labelled texts, {width} features, each as it was then")
+    with steps.step("Train a model") as said:
         with console.status("training"):
             model, accuracy = train(frame, cutoff_of(repo))
         save_model(model, repo / "data" / "category.skops")
@@ -121,25 +131,44 @@ def serve(repo: Path, model: Model | None, steps: Steps) -> None:
     store = FeatureStore(repo_path=str(repo))
     ticket, text = _a_ticket(repo)
     asked = {
-        "Lookup": (f"ticket {ticket} ({_short(text)})", {"ticket_id": ticket}),
-        "New text": (_short(NEW_TEXT), {"text": NEW_TEXT}),
+        "Look a stored text up": (f"ticket {ticket}, {_short(text)}", {"ticket_id": ticket}),
+        "Ask about a new text": (_short(NEW_TEXT), {"text": NEW_TEXT}),
     }
     for name, (what, given) in asked.items():
         with steps.step(name) as said:
             features = lookup(store, given)
-            category = model.answer(features) if model else "no model"
-            said.append(f"{what}: {len(features)} columns, {category}")
+            answer = f"the model says {model.answer(features)}" if model else "no model to ask"
+            said.append(f"{what}: {answer}")
 
 
 def prove(repo: Path, steps: Steps) -> None:
     """Compare offline, online and recomputed values; stop where they differ."""
     with steps.step("Verify") as said:
+        printed = StringIO()
         try:
-            verify.verify(repo)
+            with redirect_stdout(printed):
+                verify.verify(repo)
         except typer.Exit as ended:
             if ended.exit_code:
+                console.print(printed.getvalue(), highlight=False, markup=False)
                 raise EmbfeastError("stored and recomputed values differ, see above") from None
-        said.append("offline, online and recomputed values agree")
+        said.append("values for training, for serving and computed anew are the same")
+
+
+@contextmanager
+def _quiet(what: str) -> Iterator[None]:
+    """Say what is being done, and leave out what Feast and the engine print meanwhile."""
+    shown = Console(file=sys.stdout)
+    with shown.status(what), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        yield
+
+
+@contextmanager
+def _fitted_before() -> Iterator[None]:
+    """Leave out the advice to score on rows after the fit's cutoff, which is what is done here."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="recipe .* was fitted on texts up to")
+        yield
 
 
 def _a_ticket(repo: Path) -> tuple[int, str]:
@@ -170,7 +199,7 @@ def main(
 ) -> None:
     """Run the main job from text to training set, model, lookup and verification."""
     steps = Steps()
-    with steps.step("Sample" if data is None else "Load") as said:
+    with steps.step("Make support tickets" if data is None else "Load your texts") as said:
         said.extend(load_data(repo, data, text or [], label, rows, seed))
     recipe = repo / "recipe.yaml" if data is None else recipe_for(repo)
     refit_and_apply(repo, recipe, steps)

@@ -35,6 +35,17 @@ def test_each_command_has_an_example_in_its_help(command):
     assert f"Example: embfeast {command}" in " ".join(said.output.split())
 
 
+def test_a_wrong_option_and_a_wrong_command_are_said_in_plain_lines_with_exit_code_2():
+    for words, said in [
+        (["lookup", "--nonsense"], "No such option: --nonsense"),
+        (["lokup"], "No such command 'lokup'. Did you mean 'lookup'?"),
+    ]:
+        ended = CliRunner().invoke(app, words, prog_name="embfeast")
+        assert ended.exit_code == 2
+        assert ended.stderr.splitlines()[-1] == f"Error: {said}"
+        assert "--help' for help." in ended.stderr
+
+
 def test_a_mistake_ends_in_one_line_and_exit_code_1(capsys):
     def fail():
         raise EmbfeastError("what was wrong")

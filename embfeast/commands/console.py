@@ -28,6 +28,10 @@ def open_repository(repo: Path, *, runs_its_files: bool = True) -> Any:
     return Repository.open(repo)
 
 
+# Said in the place of a text that a feature row outlives.
+GONE = "(gone from the source)"
+
+
 def keys_of(given: list[str]) -> dict[str, str]:
     """Read key columns as a command line gives them."""
     keys: dict[str, str] = {}
@@ -53,18 +57,42 @@ def print_json(value: Any) -> None:
     print(jsonlib.dumps(value, indent=2, default=str))  # noqa: T201
 
 
-def print_table(headings: Iterable[str], rows: Iterable[Iterable[str]], note: str = "") -> None:
-    """Print rows for people, and a line below."""
+def one_line(text: str, width: int | None = None) -> str:
+    """Return a text as one line of what can be printed, cut to a number of terminal cells."""
+    from rich.text import Text
+
+    line = Text(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
+    if width is not None:
+        line.truncate(width, overflow="ellipsis")
+    return line.plain
+
+
+def print_table(
+    headings: Iterable[str], rows: Iterable[Iterable[Any]], note: str = "", cut: str | None = None
+) -> None:
+    """Print rows for people, and a line below.
+
+    Cells are strings, printed as they are, or rich's `Text`. Of the column `cut` each cell is one
+    line, as long as there is room for; the others are never wrapped then.
+    """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(*headings)
+    names = list(headings)
+    table = Table()
+    for name in names:
+        table.add_column(name, no_wrap=cut not in (None, name), min_width=12 if name == cut else 0)
     for row in rows:
-        table.add_row(*row)
+        cells = [cell if isinstance(cell, Text) else Text(cell) for cell in row]
+        if cut is not None:
+            i = names.index(cut)
+            cells[i] = Text(one_line(cells[i].plain), no_wrap=True, overflow="ellipsis")
+        table.add_row(*cells)
     console = Console(highlight=False)
     console.print(table)
     if note:
-        console.print(note, soft_wrap=True)
+        console.print(note, soft_wrap=True, markup=False)
 
 
 @contextmanager

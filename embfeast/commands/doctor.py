@@ -32,12 +32,15 @@ def doctor(repo: options.Repo = Path(), json: options.Json = False) -> None:
 
 
 def _print(findings: list[Any]) -> None:
-    from rich.markup import escape
+    from rich.text import Text
 
-    mends = (f"\n[bold]mend:[/] {escape(one.mend)}" if one.mend else "" for one in findings)
     rows = (
-        (one.check, MARKS[one.level], escape(one.found) + mend)
-        for one, mend in zip(findings, mends, strict=True)
+        (
+            one.check,
+            Text.from_markup(MARKS[one.level]),
+            Text.assemble(one.found, *(("\nmend: ", "bold"), one.mend) if one.mend else ()),
+        )
+        for one in findings
     )
     levels = [one.level for one in findings]
     note = ", ".join(f"{levels.count(level)} {level}" for level in MARKS)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,9 @@ import typer
 
 from embfeast.commands import options
 from embfeast.commands.console import print_json, print_table, progress
+
+# Of a table's columns.
+MOST_SHOWN = 40
 
 
 def init(
@@ -51,6 +55,9 @@ def init(
     pairs: Annotated[
         str | None, typer.Option(help="The other text's key, for features of pairs.")
     ] = None,
+    pair: Annotated[
+        bool, typer.Option("--pair", help="Two --text of a row are a pair, say of questions.")
+    ] = False,
     name: Annotated[str | None, typer.Option(help="What one text is, say review.")] = None,
     model: Annotated[
         str | None, typer.Option(help="Encoder: a folder or hub id. Default: all-MiniLM-L6-v2.")
@@ -71,7 +78,7 @@ def init(
     from embfeast.scaffold.repository import check_target, write_repository
     from embfeast.scaffold.roles import Roles, find_roles, take_first
     from embfeast.scaffold.survey import draw, survey
-    from embfeast.scaffold.table import open_table
+    from embfeast.scaffold.text_pairs import TEXT, check_pair, find_pairs
     from embfeast.scaffold.times import read_times
 
     check_target(repo)
@@ -79,21 +86,31 @@ def init(
     given = Roles(
         tuple(text or ()), tuple(key or ()), KNOWN if moment else time, created, label, pairs
     )
+    if pair:
+        check_pair(given)
     asking = not (yes or json) and sys.stdin.isatty()
     layout = Layout(delimiter, encoding, header, quotes)
     with find_place(
         repo, database=database, file=file, table=table, query=query, layout=layout
     ) as place:
         place = place.since(moment) if moment else place
-        with open_table(place.database, place.table, place.query) as opened:
+        choose = _ask if asking else take_first
+        called, two = text_name(name or (TEXT if pair else None), place), None
+        with ExitStack() as stack:
+            opened = stack.enter_context(place.open())
             wanted = [name for name in (given.time, given.created) if name]
             turned, notes = read_times(opened, wanted, time_format, _ask if asking else None)
-        place = place.replacing(turned) if turned else place
-        with open_table(place.database, place.table, place.query) as opened:
-            roles = find_roles(opened, given, _ask if asking else take_first)
+            if turned:
+                place = place.replacing(turned)
+                opened = stack.enter_context(place.open())
+            if pair:
+                two = find_pairs(opened, place, given, choose, called)
+                place, given, notes = two.place, two.roles, [*notes, *two.roles.notes]
+                opened = stack.enter_context(place.open())
+            roles = find_roles(opened, given, choose)
             counted = survey(opened, roles)
-            told = (*place.notes, *notes, *roles.notes, *counted.notes)
-            roles = replace(roles, notes=told)
+            told = [*place.notes, *notes, *roles.notes, *counted.notes]
+            roles = replace(roles, notes=tuple(dict.fromkeys(told)))
             sample = draw(opened, roles, counted.as_of)
             types = key_types(opened, roles)
             if not json:
@@ -103,14 +120,15 @@ def init(
             proposal = propose(
                 sample.texts,
                 encoder,
-                label=label,
+                label=roles.label,
                 labels=counted.labels,
-                pairs=pairs is not None,
+                pairs=roles.pairs is not None,
                 entity=roles.entity,
                 progress=lambda what, share: bar.update(task, description=what, completed=share),
             )
-        called = text_name(name, place)
-        plan = Plan(repo, called, encoder.model, place, roles, counted, sample, proposal, types)
+        plan = Plan(
+            repo, called, encoder.model, place, roles, counted, sample, proposal, types, two
+        )
         files = write_repository(repo, plan.values())
         place.move_into(repo)
     if json:
@@ -146,6 +164,7 @@ def _say_what_was_seen(table: Any, roles: Any, counted: Any, sample: Any) -> Non
 
     used = dict.fromkeys(roles.text, "text") | dict.fromkeys(roles.key, "key")
     used |= {roles.time: "time", roles.created: "created", roles.label: "label"}
+    columns = sorted(table.columns.values(), key=lambda column: column.name not in used)
     rows = (
         (
             shown(column.name),
@@ -155,14 +174,16 @@ def _say_what_was_seen(table: Any, roles: Any, counted: Any, sample: Any) -> Non
             "" if column.distinct is None else f"about {column.distinct:,}",
             f"{column.length:.0f}" if column.length else "",
         )
-        for column in table.columns.values()
+        for column in columns[:MOST_SHOWN]
     )
+    more = len(columns) - MOST_SHOWN
     lengths = sorted(map(len, sample.texts))
     written = ", ".join(f"{script} {share:.0%}" for script, share in scripts(sample.texts).items())
     print_table(
         ("column", "type", "taken as", "nulls", "values", "mean length"),
         rows,
-        f"{counted.rows:,} rows, {counted.keys:,} keys, from {counted.first:%Y-%m-%d} to "
+        (f"and {more:,} columns more. " if more > 0 else "")
+        + f"{counted.rows:,} rows, {counted.keys:,} keys, from {counted.first:%Y-%m-%d} to "
         f"{counted.last:%Y-%m-%d}. Of {sample.rows:,} drawn from the first {counted.before:,}: "
         f"{sample.blank:,} blank, {sample.repeated:,} repeated, half over "
         f"{lengths[len(lengths) // 2]:,} characters, the longest {lengths[-1]:,}; written in "

@@ -1,13 +1,17 @@
 """`embfeast lookup`: what a model gets when it asks."""
 
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated, Any
 
 import typer
 
 from embfeast.commands import options
-from embfeast.commands.console import keys_of, open_repository, print_json
+from embfeast.commands.console import GONE, keys_of, one_line, open_repository, print_json
 from embfeast.errors import EmbfeastError
+
+# The text itself among the features, for machines.
+TEXT = "embfeast_text"
 
 
 def lookup(
@@ -23,7 +27,9 @@ def lookup(
 ) -> None:
     """Look up the features of a stored text, or compute those of a new one.
 
-    The last line, embfeast_status, says whether the applied recipe made the values.
+    Of a stored text the first line is the text itself, as its source has it now (whole with
+    --json, as embfeast_text). The last line, embfeast_status, says whether the applied recipe made
+    the values.
 
     Example: embfeast lookup --repo feature_repo --key ticket_id=17
     """
@@ -34,12 +40,26 @@ def lookup(
     from embfeast.repository import lookup as find
 
     found = find(repository, given, service)
+    texts, why = ({}, "") if text is not None else _texts(repository, given, service)
     if json:
-        print_json(found)
+        print_json({f"{prefix}{TEXT}": said for prefix, said in texts.items()} | found)
         return
+    for prefix, said in texts.items():
+        line = f"{prefix}text: {why or (GONE if said is None else said)}"
+        typer.echo(one_line(line, get_terminal_size().columns))
     for name, value in found.items():
         short = name.endswith("_digest") and isinstance(value, str)
         typer.echo(f"{name}: {value[:12] if short else _said(value)}")
+
+
+def _texts(repository: Any, key: Any, service: str | None) -> tuple[dict[str, str | None], str]:
+    """Return the texts of a key by prefix, or why they cannot be read."""
+    from embfeast.repository.stored_texts import texts_of_key
+
+    try:
+        return texts_of_key(repository, key, service), ""
+    except EmbfeastError as error:
+        return {"": None}, f"not shown, {error}"
 
 
 def _said(value: Any) -> str:

@@ -1,12 +1,13 @@
 """`embfeast similar`: the stored texts most similar to a text."""
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from embfeast.commands import options
-from embfeast.commands.console import keys_of, open_repository, print_json, print_table
+from embfeast.commands.console import GONE, keys_of, open_repository, print_json, print_table
 from embfeast.errors import EmbfeastError
 
 
@@ -21,7 +22,7 @@ def similar(
     exact: Annotated[bool, typer.Option("--exact", help="Search the offline table.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Print the stored texts most similar to a text, nearest first.
+    """Print the stored texts most similar to a text, nearest first; --json has them whole.
 
     Example: embfeast similar ticket_whitened --repo feature_repo --text "charged twice"
     """
@@ -32,9 +33,31 @@ def similar(
     from embfeast.repository import similar_texts
 
     found = similar_texts(repository, view, text=text, key=given, k=k, exact=exact)
+    texts, why = _texts(repository, view, found)
     if json:
-        print_json(found.to_pylist())
+        print_json(
+            [row | {"text": said} for row, said in zip(found.to_pylist(), texts, strict=True)]
+        )
         return
-    rows = (row.values() for row in found.to_pylist())
-    shown = ((f"{v:.4f}" if isinstance(v, float) else str(v) for v in row) for row in rows)
-    print_table(found.column_names, shown)
+    shown = [list(map(_shown, row.values())) for row in found.to_pylist()]
+    if why:
+        print_table(found.column_names, shown, why)
+        return
+    rows = ([*row, said or GONE] for row, said in zip(shown, texts, strict=True))
+    print_table([*found.column_names, "text"], rows, cut="text")
+
+
+def _texts(repository: Any, view: str, found: Any) -> tuple[list[str | None], str]:
+    """Return the texts of what was found, or why they cannot be read."""
+    from embfeast.repository.stored_texts import texts_of_rows
+
+    try:
+        return texts_of_rows(repository, view, found), ""
+    except EmbfeastError as error:
+        return [None] * found.num_rows, f"no texts are shown: {error}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

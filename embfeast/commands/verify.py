@@ -57,8 +57,8 @@ def _print_findings(findings: list[Any], summary: str) -> None:
     if not findings:
         typer.echo(summary)
         return
-    from rich.markup import escape
+    from rich.text import Text
 
-    marks = {True: "[green]ok[/]", False: "[red]breach[/]"}
-    rows = ((one.view, one.check, marks[one.ok], escape(one.detail)) for one in findings)
+    marks = {True: Text("ok", "green"), False: Text("breach", "red")}
+    rows = ((one.view, one.check, marks[one.ok], one.detail) for one in findings)
     print_table(("view", "check", "", "what was found"), rows, summary)

@@ -29,7 +29,7 @@ def import_feast(*, checked: bool) -> None:
     if checked:
         import feast
     else:
-        with _no_type_checks():
+        with no_type_checks():
             import feast  # noqa: F401
 
 
@@ -45,7 +45,7 @@ def _torch_when_asked() -> ModuleType:
 
 
 @contextmanager
-def _no_type_checks() -> Iterator[None]:
+def no_type_checks() -> Iterator[None]:
     """Let `typeguard.typechecked` return what it is given, as it does under `python -O`."""
     import typeguard
 

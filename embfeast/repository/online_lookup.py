@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from feast import FeatureService, FeatureStore, OnDemandFeatureView, ValueType
+from feast import FeatureService, FeatureStore, FeatureView, OnDemandFeatureView, ValueType
 
 from embfeast.errors import EmbfeastError, did_you_mean
 from embfeast.plugin.live import TEXT
@@ -40,8 +40,8 @@ def lookup(
         No service needs just what is given, a value does not fit its key, or nothing is stored.
     """
     store = Repository.of(store).store
-    asked = _service(store, set(given), service)
-    row = {name: _typed(store, name, value) for name, value in given.items()}
+    asked = service_for(store, set(given), service)
+    row = {name: typed_value(store, name, value) for name, value in given.items()}
     answer = store.get_online_features(features=asked, entity_rows=[row]).to_dict()
     found = {name: values[0] for name, values in answer.items() if name not in given}
     if TEXT in given:  # computed just now, by the recipe that is applied
@@ -65,22 +65,36 @@ def lookup(
 
 def needs(store: FeatureStore, service: FeatureService) -> set[str]:
     """Return what a request to a service must hold: keys, and fields of the request."""
-    needed: set[str] = set()
+    stored, on_demand = _views(store, service)
+    asked = {column.name for view in stored for column in view.entity_columns}
+    for view in on_demand:
+        for request in view.source_request_sources.values():
+            asked |= {field.name for field in request.schema}
+    return asked
+
+
+def stored_views(store: FeatureStore, service: FeatureService) -> list[FeatureView]:
+    """Return the views whose stored values a service answers with, or computes from."""
+    return _views(store, service)[0]
+
+
+def _views(
+    store: FeatureStore, service: FeatureService
+) -> tuple[list[FeatureView], list[OnDemandFeatureView]]:
+    stored, on_demand = [], []
     for projection in service.feature_view_projections:
         view = store.registry.get_any_feature_view(projection.name, store.project)
         if isinstance(view, OnDemandFeatureView):
-            for request in view.source_request_sources.values():
-                needed |= {field.name for field in request.schema}
-            stored = [one.name for one in view.source_feature_view_projections.values()]
+            on_demand.append(view)
+            names = [one.name for one in view.source_feature_view_projections.values()]
+            stored += [store.registry.get_any_feature_view(n, store.project) for n in names]
         else:
-            stored = [view.name]
-        for name in stored:
-            columns = store.registry.get_any_feature_view(name, store.project).entity_columns
-            needed |= {column.name for column in columns}
-    return needed
+            stored.append(view)
+    return stored, on_demand
 
 
-def _service(store: FeatureStore, given: set[str], name: str | None) -> FeatureService:
+def service_for(store: FeatureStore, given: set[str], name: str | None) -> FeatureService:
+    """Return the service of a name, or the one that needs just what is given."""
     declared = sorted(store.list_feature_services(), key=lambda one: str(one.name))
     services = {one.name: one for one in declared}
     if not services:
@@ -106,7 +120,7 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
 
 
-def _typed(store: FeatureStore, name: str, value: Any) -> Any:
+def typed_value(store: FeatureStore, name: str, value: Any) -> Any:
     """Bring a key, which a command line gives as a string, to its entity's type."""
     kinds = {one.join_key: one.value_type for one in store.list_entities()}
     if not isinstance(value, str) or kinds.get(name) not in WHOLE:

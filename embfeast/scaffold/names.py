@@ -4,12 +4,18 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from embfeast.plugin.quick_feast import no_type_checks
 
 # Modules and variables of the generated files, which no entity or source may be called.
 TAKEN = {"batch", "live", "pairs", "fitted", "entities", "sources", "views", "services"}
 TAKEN |= {"Path", "Entity", "ValueType", "DuckDBSource"}
 MOST = 40
 LONGEST = 60  # of a name that is printed
+# Endings of words that are no plural, or whose singular nobody says (datum); the shortest singular.
+SINGULAR, LEAST = ("ss", "us", "is", "a"), 3
 
 
 def name_of(given: str, otherwise: str = "text") -> str:
@@ -42,18 +48,23 @@ def shown(name: str) -> str:
 
 
 def singular(name: str) -> str:
-    """Return the name of one thing of a table.
+    """Return the name of one thing of a table, whose last word is perhaps a plural of English.
 
     Examples
     --------
-    >>> singular("reviews"), singular("replies"), singular("boxes"), singular("news_status")
-    ('review', 'reply', 'box', 'news_status')
+    >>> singular("shop_reviews"), singular("movies"), singular("people"), singular("news_status")
+    ('shop_review', 'movie', 'person', 'news_status')
     """
-    for ending, one in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch")):
-        if name.endswith(ending) and len(name) > len(ending) + 1:
-            return name.removesuffix(ending) + one
-    plural = name.endswith("s") and not name.endswith(("ss", "us", "is", "news"))
-    return name[:-1] if plural and len(name) > 3 else name
+    before, between, word = name.rpartition("_")
+    one = "" if word.endswith(SINGULAR) else str(_english().singular_noun(word) or "")
+    return before + between + one if len(one) >= LEAST else name
+
+
+@cache
+def _english() -> Any:
+    with no_type_checks():  # else its import takes seconds
+        import inflect
+    return inflect.engine()
 
 
 def entity_name(key: str) -> str:

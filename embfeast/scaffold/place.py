@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from embfeast.errors import EmbfeastError
 from embfeast.scaffold.delimited import Layout
 from embfeast.scaffold.loading import brought_here, file_ending, load_file
 from embfeast.scaffold.names import name_of
-from embfeast.scaffold.table import only_table
+from embfeast.scaffold.table import TextTable, only_table, open_table
 from embfeast.storage import Folder
 from embfeast.texts.database import literal, quote
+from embfeast.texts.opened import relation
 
 # The column that holds the one moment at which all texts were known.
 KNOWN = "known_since"
@@ -26,7 +27,7 @@ class Place:
 
     `database` is where the file lies now, `written` its path as the repository writes it; one that
     was `loaded` from a file still has to be moved there. `notes` say what was found out about the
-    file.
+    file. Where columns were `computed`, `given` is what stood after FROM before.
     """
 
     database: Folder
@@ -36,19 +37,37 @@ class Place:
     what: str
     loaded: bool = False
     notes: tuple[str, ...] = ()
+    given: str | None = None
+    computed: Mapping[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def open(self) -> Iterator[TextTable]:
+        """Open the rows, read-only."""
+        with open_table(self.database, self.table, self.query) as opened:
+            opened.given, opened.computed = self.given or opened.relation, self.computed
+            yield opened
 
     def since(self, moment: datetime) -> "Place":
         """Return the same rows with a column that holds one moment."""
-        return self._selecting(f"*, TIMESTAMPTZ {literal(moment.isoformat())} AS {KNOWN}")
+        return self._computing("*, {}", {KNOWN: f"TIMESTAMPTZ {literal(moment.isoformat())}"})
 
     def replacing(self, columns: Mapping[str, str]) -> "Place":
         """Return the same rows with columns computed from their own values."""
-        parts = ", ".join(f"{sql} AS {quote(column)}" for column, sql in columns.items())
-        return self._selecting(f"* REPLACE ({parts})")
+        return self._computing("* REPLACE ({})", columns)
 
-    def _selecting(self, what: str) -> "Place":
-        rows = quote(self.table) if self.table else f"({str(self.query).strip().rstrip(';')}\n)"
-        return replace(self, table=None, query=f"SELECT {what} FROM {rows}")
+    def _computing(self, what: str, columns: Mapping[str, str]) -> "Place":
+        parts = ", ".join(f"{sql} AS {quote(column)}" for column, sql in columns.items())
+        made = self.selecting(what.format(parts))
+        return replace(made, given=self.given or self._rows, computed={**self.computed, **columns})
+
+    @property
+    def _rows(self) -> str:
+        return quote(self.table) if self.table else relation(None, self.query)
+
+    def selecting(self, what: str) -> "Place":
+        """Return what is selected of the rows, as rows of their own."""
+        query = f"SELECT {what} FROM {self._rows}"
+        return replace(self, table=None, query=query, given=None, computed={})
 
     def move_into(self, repo: Path) -> None:
         """Bring a loaded database to where the repository reads it."""

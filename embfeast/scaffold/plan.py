@@ -12,6 +12,7 @@ from embfeast.scaffold.repository import MERGED, STORE, entity_plans, is_reposit
 from embfeast.scaffold.roles import Roles
 from embfeast.scaffold.survey import Sample, Survey
 from embfeast.scaffold.table import TextTable
+from embfeast.scaffold.text_pairs import TextPairs
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,17 @@ class Plan:
     sample: Sample
     proposal: Proposal
     value_types: dict[str, str]
+    two: TextPairs | None = None
 
     @property
     def as_of(self) -> str:
         """The proposed cutoff of the fit, as it is typed."""
         return self.survey.as_of.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def example(self) -> dict[str, Any]:
+        """The key of a text, or of a pair, that features are looked up of."""
+        return self.two.example if self.two else self.survey.example
 
     def values(self) -> dict[str, Any]:
         """Return what the templates name."""
@@ -54,7 +61,8 @@ class Plan:
             "query": self.place.query,
             "count": f"{len(self.sample.texts):,}",
             "as_of": f"{self.survey.as_of:%Y-%m-%d %H:%M} UTC",
-            "example": self.survey.example,
+            "example": self.example,
+            "pairs_query": self.two.query if self.two else None,
             "what": f"{table} `{self.place.written}`",
             "commands": self.commands("."),
         }
@@ -66,7 +74,7 @@ class Plan:
         repo = shlex.quote(repo)
         option = "" if here else f" --repo {repo}"
         as_of = f" --as-of {self.as_of}" if self.survey.needs_as_of else ""
-        pairs = (f"{name}={value}" for name, value in self.survey.example.items())
+        pairs = (f"{name}={value}" for name, value in self.example.items())
         keys = " ".join(f"--key {shlex.quote(pair)}" for pair in pairs)
         made = [
             f"embfeast fit{option}{as_of}",

@@ -1,5 +1,6 @@
 """What the chosen columns hold: counts, time span, labels; and rows that none could stand for."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -78,19 +79,20 @@ class Sample:
     repeated: int
 
 
-def survey(table: TextTable, roles: Roles) -> Survey:
+def survey(table: TextTable, roles: Roles, *, every_text: bool = False) -> Survey:
     """Count what the roles' columns hold, over all rows.
 
+    The example is a key of which one text column is filled, or every one where that is asked for.
     Missing keys or times, and two rows of one key and time, are refused: the message gives the
     query that leaves them out.
     """
     _refuse_nulls(table, roles)
-    time, known = moment(str(roles.time)), _known(roles)
+    time, since = moment(str(roles.time)), known(roles)
     keys = ", ".join(map(quote, roles.key))
     _refuse_far_times(table, roles)
     share = (int(SHARE * (table.rows - 1)) + 0.5) / table.rows  # the very row that a fit takes
     first, last, reached, known_last, key_count = table.first(
-        f"min({time}), max({time}), quantile_disc({time}, {share}), max({known}), "
+        f"min({time}), max({time}), quantile_disc({time}, {share}), max({since}), "
         f"count(DISTINCT ({keys}))"
     )
     at_first = table.count(f"{time} = $first", first=first)
@@ -102,7 +104,7 @@ def survey(table: TextTable, roles: Roles) -> Survey:
         at=reached,
     )
     cutoff = nearest_cutoff(reached, following, earlier, upto, table.rows, SHARE)
-    before = f"{known} < $as_of"
+    before = f"{since} < $as_of"
     read = table.count(before, as_of=cutoff)
     needs = read < LEAST_SHARE * table.rows
     if needs:
@@ -117,24 +119,26 @@ def survey(table: TextTable, roles: Roles) -> Survey:
             {"as_of": cutoff},
         )
         labels = [str(row[0]) for row in found]
-    example = _example(table, roles)
+    example = _example(table, roles, all if every_text else any)
     return Survey(
         table.rows, key_count, first, last, cutoff, needs, read, labels, example, at_first
     )
 
 
-def _example(table: TextTable, roles: Roles) -> dict[str, Any]:
+def _example(
+    table: TextTable, roles: Roles, enough: Callable[[Iterable[bool]], bool]
+) -> dict[str, Any]:
     """Return the key of the newest text by now that has features: one that is not blank."""
     time, keys = moment(str(roles.time)), ", ".join(map(quote, roles.key))
     texts = ", ".join(f"left(ltrim({quote(name)}), 1000)" for name in roles.text)
     newest = table.ask(
         f"SELECT {keys}, {texts} FROM {table.relation} "
-        f"ORDER BY {time} <= now() DESC, {time} DESC, {_known(roles)} DESC, {keys} LIMIT {LATEST}"
+        f"ORDER BY {time} <= now() DESC, {time} DESC, {known(roles)} DESC, {keys} LIMIT {LATEST}"
     )
     width = len(roles.key)
     current: dict[tuple[Any, ...], bool] = {}  # a key's newest revision alone is looked up
     for row in newest:
-        current.setdefault(row[:width], not all(map(is_missing, row[width:])))
+        current.setdefault(row[:width], enough(not is_missing(text) for text in row[width:]))
     found = next((key for key, filled in current.items() if filled), newest[0][:width])
     return {
         name: value if isinstance(value, int) else str(value)
@@ -147,7 +151,7 @@ def draw(table: TextTable, roles: Roles, as_of: datetime, rows: int = SAMPLE) ->
     texts = ", ".join(map(quote, roles.text))
     order = ", ".join(map(quote, [*roles.key, str(roles.time)]))
     drawn = table.connection.sql(
-        f"SELECT {texts} FROM {table.relation} WHERE {_known(roles)} < $as_of "
+        f"SELECT {texts} FROM {table.relation} WHERE {known(roles)} < $as_of "
         f"ORDER BY hash({order}) LIMIT {rows}",
         params={"as_of": as_of},
     ).to_arrow_table()
@@ -163,7 +167,7 @@ def draw(table: TextTable, roles: Roles, as_of: datetime, rows: int = SAMPLE) ->
     return Sample(len(said), distinct, len(said) - len(filled), len(filled) - len(distinct))
 
 
-def _known(roles: Roles) -> str:
+def known(roles: Roles) -> str:
     """Return the SQL of the moment from which on a row may be read."""
     return f"greatest({', '.join(map(moment, _times(roles)))})"
 
@@ -174,14 +178,16 @@ def _times(roles: Roles) -> list[str]:
 
 def _refuse_far_times(table: TextTable, roles: Roles) -> None:
     for name in _times(roles):
-        time = moment(name)
-        fine = f"isfinite({time}) AND {time} BETWEEN '0001-01-02' AND '9999-12-30'"
-        if count := table.count(f"NOT ({fine})"):
+        if count := table.count(f"NOT ({_fine(moment(name))})"):
             raise EmbfeastError(
                 f"{table.name}: {count:,} of {table.rows:,} rows have a {shown(name)!r} that is "
                 "infinite, or of no year from 1 to 9999; give them a time, or leave them out: "
-                + table.as_query("*", f" WHERE {fine}")
+                + table.as_query("*", _fine(table.given_moment(name)))
             )
+
+
+def _fine(time: str) -> str:
+    return f"isfinite({time}) AND {time} BETWEEN '0001-01-02' AND '9999-12-30'"
 
 
 def _refuse_nulls(table: TextTable, roles: Roles) -> None:
@@ -189,7 +195,7 @@ def _refuse_nulls(table: TextTable, roles: Roles) -> None:
         if nulls := table.columns[name].nulls:
             raise EmbfeastError(
                 f"{table.name}: {nulls:,} of {table.rows:,} rows have no {shown(name)!r}; fill it, "
-                "or leave them out: " + table.as_query("*", f" WHERE {quote(name)} IS NOT NULL")
+                "or leave them out: " + table.as_query("*", f"{quote(name)} IS NOT NULL")
             )
 
 
@@ -199,7 +205,7 @@ def _refuse_duplicates(table: TextTable, roles: Roles) -> None:
         return
     *values, count = found
     said = ", ".join(f"{shown(name)}={value}" for name, value in zip(names, values, strict=True))
-    by = ", ".join([*map(quote, roles.key), *map(moment, times)])
+    by = ", ".join([*map(quote, roles.key), *map(table.given_moment, times)])
     raise EmbfeastError(
         f"{table.name}: {count} rows have the same key and time ({said}); name what else tells "
         "them apart with another --key, or keep one of each: "

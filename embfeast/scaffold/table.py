@@ -3,8 +3,9 @@
 Counts over all rows read keys and times alone, which DuckDB does in about a second for ten million.
 """
 
+import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,22 @@ from embfeast.errors import EmbfeastError, did_you_mean
 from embfeast.plugin.source import feast_type
 from embfeast.storage import Folder
 from embfeast.texts.database import open_text_database, quote
-from embfeast.texts.opened import OpenedTable
+from embfeast.texts.opened import MOMENT, OpenedTable
 
 # Rows that say how a column's texts look.
 LOOKED_AT = 5_000
+SAMPLE = "temp.embfeast_looked_at"
+# Columns measured by one query: of hundreds, DuckDB plans longer than it counts.
+TOGETHER = 25
 # A column of longer texts is no key, and is not counted over all rows.
 LONGEST_KEY = 64
+
+# A query as it is proposed here, and as people write it too.
+PROPOSED = re.compile(
+    r'SELECT (?P<what>\*.*?) FROM (?P<rows>"(?:[^"]|"")+"|[\w.]+|\(.*\n\))'
+    r"(?: WHERE (?P<where>.*))?",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,9 @@ class TextTable(OpenedTable):
 
     def __init__(self, *opened: Any, **options: Any) -> None:
         super().__init__(*opened, **options)
+        # As it was given, before times were read: what stands after FROM, and columns made of it.
+        self.given = self.relation
+        self.computed: Mapping[str, str] = {}
         self.rows, self.columns = self._look(self.types)
 
     def first(self, what: str, where: str = "true", **values: Any) -> tuple[Any, ...]:
@@ -73,9 +87,30 @@ class TextTable(OpenedTable):
         """Return how many rows fit."""
         return int(self.first("count(*)", where, **values)[0])
 
-    def as_query(self, what: str, rest: str = "") -> str:
-        """Return the option that reads this table in another way, as one types it in a shell."""
-        return f"--query {shlex.quote(f'SELECT {what} FROM {self.relation}{rest}')}"
+    def given_moment(self, column: str) -> str:
+        """Return the SQL of a time in the table as it was given."""
+        return f"CAST({self.computed.get(column, quote(column))} AS {MOMENT})"
+
+    def as_query(self, what: str, where: str = "") -> str:
+        """Return the option that reads the table as it was given in another way, for a shell.
+
+        `what` is selected of it, a star with something before or behind it. What an earlier
+        proposal said, which is the query now, goes on in the new one.
+        """
+        nested = f"SELECT {what} FROM {self.given}" + (f" WHERE {where}" if where else "")
+        earlier = PROPOSED.fullmatch(self.given.removeprefix("(").removesuffix("\n)"))
+        if earlier is None:
+            return _option(nested)
+        before, _, behind = what.rpartition("*") if what.endswith("*") else what.partition("*")
+        conditions = [f"({earlier['where']})"] if earlier["where"] else []
+        conditions += [where] if where else []
+        one = f"SELECT {before}{earlier['what']}{behind} FROM {earlier['rows']}"
+        one += f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        try:
+            self.connection.execute(f"DESCRIBE {one}")
+        except duckdb.Error:  # it was no query of that form
+            return _option(nested)
+        return _option(one)
 
     def _look(self, types: dict[str, str]) -> tuple[int, dict[str, Column]]:
         looks = self._look_at_texts([name for name, kind in types.items() if kind == "VARCHAR"])
@@ -95,6 +130,19 @@ class TextTable(OpenedTable):
         """Return what a sample of the rows says about columns of texts."""
         if not names:
             return {}
+        # Blanks say nothing about what a column holds.
+        filled = ", ".join(f"nullif(trim({c}), '') AS {c}" for c in map(quote, names))
+        self.ask(
+            f"CREATE OR REPLACE TEMP TABLE {SAMPLE} AS SELECT {filled} FROM {self.relation} "
+            f"USING SAMPLE reservoir({LOOKED_AT} ROWS) REPEATABLE (0)"
+        )
+        looks: dict[str, dict[str, Any]] = {}
+        for first in range(0, len(names), TOGETHER):
+            looks |= self._measure(names[first : first + TOGETHER])
+        self.ask(f"DROP TABLE {SAMPLE}")
+        return looks
+
+    def _measure(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         measures = []
         for column in map(quote, names):
             measures += [
@@ -103,12 +151,7 @@ class TextTable(OpenedTable):
                 f"coalesce(bool_and(TRY_CAST({column} AS DOUBLE) IS NOT NULL), false)",
                 f"coalesce(bool_and(TRY_CAST({column} AS TIMESTAMPTZ) IS NOT NULL), false)",
             ]
-        # Blanks say nothing about what a column holds.
-        filled = ", ".join(f"nullif(trim({c}), '') AS {c}" for c in map(quote, names))
-        found = self.ask(
-            f"SELECT {', '.join(measures)} FROM (SELECT {filled} FROM {self.relation} "
-            f"USING SAMPLE reservoir({LOOKED_AT} ROWS) REPEATABLE (0))"
-        )[0]
+        found = self.ask(f"SELECT {', '.join(measures)} FROM {SAMPLE}")[0]
         looks = {}
         for name, start in zip(names, range(0, len(found), 4), strict=True):
             length, variety, number, time = found[start : start + 4]
@@ -150,6 +193,10 @@ def _find_table(
     raise EmbfeastError(
         f"{database} has no table {table!r}{did_you_mean(table, tables)}", f"it has {known}"
     )
+
+
+def _option(query: str) -> str:
+    return f"--query {shlex.quote(query)}"
 
 
 def _nested(kind: str) -> bool:

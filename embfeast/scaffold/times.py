@@ -238,7 +238,7 @@ def _question_1970(table: TextTable, column: Column, reading: Reading, where: st
         raise EmbfeastError(
             f"{where}: {count:,} of {table.rows:,} numbers would be times of 1970 (or 1969), as "
             f"where a missing time is written as 0 or -1, or units are mixed; leave them out: "
-            f"{table.as_query('*', f' WHERE NOT ({near})')}, or take them so: --time-format "
+            f"{table.as_query('*', f'NOT ({near})')}, or take them so: --time-format "
             f"{reading.name}"
         )
 

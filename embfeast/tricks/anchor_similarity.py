@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from embfeast.encoding.settings import ModelSettings
 from embfeast.tricks.parts.clustering import check_distinct, cluster_in_passes
 from embfeast.tricks.parts.rowwise import product, unit_rows
-from embfeast.tricks.parts.terms import distinctive_terms
+from embfeast.tricks.parts.terms import distinctive_terms, distinctive_words
 from embfeast.tricks.proposal import ProposalSample, Proposed, Setting
 from embfeast.tricks.trick import Vectors, VectorTrick, check_choice, identifier
 
@@ -18,6 +18,7 @@ Combine = Literal["mean", "best"]
 COMBINES = ("mean", "best")
 # Words that name an anchor that was found.
 TERMS = 2
+WORDS = "words"
 
 
 class AnchorSimilarity(VectorTrick):
@@ -28,8 +29,9 @@ class AnchorSimilarity(VectorTrick):
     anchors : dict of str or list of str, int, or array-like of shape (anchors, dim)
         Phrases by concept. A number: that many anchors are found, each the text nearest to a
         cluster's centre (its medoid). An array: the anchors' own vectors.
-    names : list of str, optional
-        Names of anchors given as an array.
+    names : list of str or "words", optional
+        Names of anchors given as an array. With ``"words"``, anchors that are found are named
+        without words like "the" and "was", where their texts are English.
     combine : {"mean", "best"}, default "mean"
         Of several phrases of a concept: their mean as unit vectors, or the one most similar to
         each text.
@@ -101,14 +103,17 @@ class AnchorSimilarity(VectorTrick):
             "similarity",
             "Cosine similarity to typical texts, found by clustering and named by their words"
             f"{reason}. Concepts of your own say more: {{refund: [I want my money back]}}.",
-            [Setting("anchors", count, f"as many as clusters: {speaks}")],
+            [
+                Setting("anchors", count, f"as many as clusters: {speaks}"),
+                Setting("names", WORDS, "function words left out"),
+            ],
         )
 
     def __init__(
         self,
         anchors: dict[str, str | list[str]] | int | NDArray[Any] = 8,
         *,
-        names: list[str] | None = None,
+        names: list[str] | Literal["words"] | None = None,
         combine: Combine = "mean",
         contrast: bool = False,
         model: str | ModelSettings = "all-MiniLM-L6-v2",
@@ -169,6 +174,8 @@ class AnchorSimilarity(VectorTrick):
             names = [f"found_{i:02d}" for i in range(len(vectors))]
             groups = np.arange(len(vectors))
         else:
+            if self.names == WORDS:
+                raise ValueError('AnchorSimilarity: names="words" is for anchors that are found')
             vectors = np.asarray(self.anchors, dtype=np.float64)
             names = list(self.names or [f"anchor_{i:02d}" for i in range(len(vectors))])
             groups = np.arange(len(vectors))
@@ -239,8 +246,9 @@ class AnchorSimilarity(VectorTrick):
             raise ValueError(f"AnchorSimilarity: {len(texts)} texts for {len(X)} rows")
         groups = product(unit_rows(X), self.anchors_.T).argmax(axis=1)
         names: list[str] = []
-        for number, terms in enumerate(distinctive_terms(texts, groups, len(self.anchors_))):
-            name = identifier("_".join(terms[:TERMS])) or f"found_{number:02d}"
+        name_by = distinctive_words if self.names == WORDS else distinctive_terms
+        for number, terms in enumerate(name_by(texts, groups, len(self.anchors_), TERMS)):
+            name = identifier("_".join(terms)) or f"found_{number:02d}"
             # Two anchors with the same best words are told apart by their number.
             names.append(f"{name}_{number:02d}" if name in names else name)
         self.names_ = names

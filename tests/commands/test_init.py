@@ -111,6 +111,66 @@ def test_times_that_no_calendar_has_are_refused_with_the_query_that_leaves_them_
     assert "40 rows" in init("repo", "--database", "visits.duckdb", "--query", query)
 
 
+@pytest.mark.parametrize("options", [["--time", "seen"], ["--time", "2026-01-01"]])
+def test_proposals_run_when_pasted_and_one_goes_on_where_the_last_one_ended(folder, options):
+    epochs = [(str(i), text, int(moment.timestamp())) for i, text, moment in rows()]
+    extra = [(None, "no key", epochs[0][2]), ("7", "a second one", epochs[7][2])]
+    write(
+        [(*row, 1.5) for row in epochs + extra],
+        "visit VARCHAR, note VARCHAR, seen BIGINT, x DOUBLE",
+    )
+    with duckdb.connect("visits.duckdb") as connection:
+        connection.execute("ALTER TABLE visits ALTER visit TYPE DOUBLE")
+    query = []
+    for _ in range(3):
+        words = ["--database", "visits.duckdb", "--key", "visit", *options, *query]
+        said = init("repo", *words, "--yes")
+        assert said.startswith("error: ")
+        query = shlex.split(said[said.index("--query ") :])[:2]
+        assert query[1].count("SELECT") == 1, "proposals do not nest"
+    assert "40 rows, 40 keys" in init(
+        "repo", "--database", "visits.duckdb", "--key", "visit", *options, *query
+    )
+
+
+def test_a_query_that_is_no_plain_selection_is_read_as_it_is(folder):
+    write([*rows(), (None, "no key", START), (None, "nor here", START)])
+    query = "SELECT * FROM visits WHERE true ORDER BY visit_id LIMIT 41"
+    words = ["repo", "--database", "visits.duckdb", "--key", "visit_id", "--yes", "--query"]
+    said = init(*words, query)
+    proposed = shlex.split(said[said.index("--query ") :])[1]
+    assert f"({query}\n)" in proposed
+    assert "40 rows" in init(*words, proposed)
+
+
+def test_a_table_of_hundreds_of_columns_is_looked_at_and_only_its_first_ones_are_printed(folder):
+    write(rows())
+    with duckdb.connect("visits.duckdb") as connection:
+        more = ", ".join(f"'note ' || visit_id % {i + 2} AS c{i}" for i in range(300))
+        connection.execute(f"CREATE TABLE wide AS SELECT {more}, * FROM visits")
+    said = init("repo", "--database", "visits.duckdb", "--table", "wide", "--yes")
+    assert "and 263 columns more. 40 rows" in " ".join(said.split())
+    first = said.splitlines()[3:6]
+    for name, taken in [("visit_id", "key"), ("note", "text"), ("seen", "time")]:
+        assert any({name, taken} <= set(line.split()) for line in first)
+    assert "c36" in said
+    assert "c37" not in said
+
+
+@pytest.mark.parametrize("width", [60, 100, 200])
+def test_what_is_printed_fits_the_terminal(folder, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    write(rows(), f'visit_id BIGINT, "[/red] {"wide " * 9}" VARCHAR, seen TIMESTAMPTZ')
+    table = [
+        line
+        for line in init("repo", "--database", "visits.duckdb").splitlines()
+        if line[:1] in "┃│┏└"
+    ]
+    assert len(table) >= 6
+    assert {len(line) for line in table} == {len(table[0])}
+    assert len(table[0]) <= width
+
+
 def test_times_given_as_numbers_are_converted_in_the_source(folder):
     epochs = [(i, text, int(moment.timestamp())) for i, text, moment in rows()]
     write(epochs, "visit_id BIGINT, note VARCHAR, seen BIGINT")
@@ -204,6 +264,31 @@ BAD = {
         COLUMNS,
         ["--text", "note"],
         "holds numbers",
+    ),
+    "one text for a pair": (rows(), COLUMNS, ["--text", "note", "--pair"], "the two text columns"),
+    "a pair of one text": (
+        rows(),
+        COLUMNS,
+        ["--text", "note", "--text", "note", "--pair"],
+        "the two text columns of a row",
+    ),
+    "a pair and the other's key": (
+        rows(),
+        COLUMNS,
+        ["--text", "note", "--text", "note2", "--pair", "--pairs", "other"],
+        "leave --pairs out",
+    ),
+    "a pair's label of one value": (
+        [(*row, row[1] + "!", 1) for row in rows()],
+        f"{COLUMNS}, second VARCHAR, same INTEGER",
+        ["--text", "note", "--text", "second", "--pair", "--label", "same"],
+        "label 'same' has one value",
+    ),
+    "a time that is named as a pair's texts": (
+        [(row[0], row[1], row[1] + "!", row[2]) for row in rows()],
+        "visit_id BIGINT, note VARCHAR, second VARCHAR, text TIMESTAMPTZ",
+        ["--text", "note", "--text", "second", "--pair"],
+        "give it another name",
     ),
     "a missing column": (rows(), COLUMNS, ["--text", "notes"], "did you mean 'note'"),
     "no time": ([r[:2] for r in rows()], "visit_id BIGINT, note VARCHAR", [], "--time 2026-01-01"),

@@ -1,5 +1,6 @@
 import json
 
+import duckdb
 import pytest
 
 from tests.commands.conftest import fails, run
@@ -20,7 +21,10 @@ def test_a_stored_text_and_the_same_text_in_a_request_have_the_same_features(sto
     text = ["--text", "The bill was wrong, said guest 3"]
     made = json.loads(run("lookup", "--repo", stored, *text, "--json").stdout)
     features = {"reduced", "cluster", "distance_00", "distance_01"}
-    assert [*kept] == [*sorted(kept.keys() - {"embfeast_status"}), "embfeast_status"]
+    said = {"embfeast_text", "embfeast_status"}
+    assert [*kept] == ["embfeast_text", *sorted(kept.keys() - said), "embfeast_status"]
+    assert kept["embfeast_text"] == "The bill was wrong, said guest 3"
+    assert "embfeast_text" not in made
     assert features <= set(kept)
     assert {name: kept[name] for name in features} == {name: made[name] for name in features}
     assert kept["embfeast_status"] == made["embfeast_status"] == "current"
@@ -32,6 +36,34 @@ def test_of_several_services_the_one_with_most_views_is_asked_unless_one_is_name
     assert "cluster: " in said
     assert "reduced" not in said
     assert said.strip().endswith("embfeast_status: current")
+
+
+@pytest.mark.parametrize(("width", "shown"), [(25, "The bill was wrong…"), (99, "said guest 3")])
+def test_people_see_the_text_in_one_line(stored, monkeypatch, width, shown):
+    monkeypatch.setenv("COLUMNS", str(width))
+    first = run("lookup", "--repo", stored, *KEY).stdout.splitlines()[0]
+    assert first.startswith("text: The bill")
+    assert first.endswith(shown)
+
+
+def test_a_text_that_is_gone_or_cannot_be_read_is_said_and_its_features_are_shown(stored):
+    with duckdb.connect(str(stored / "reviews.duckdb")) as connection:
+        connection.execute("DELETE FROM reviews WHERE shop = 'north' AND number = 3")
+    said = run("lookup", "--repo", stored, *KEY).stdout
+    assert said.startswith("text: (gone from the source)\n")
+    assert "reduced: [" in said
+    assert (
+        json.loads(run("lookup", "--repo", stored, *KEY, "--json").stdout)["embfeast_text"] is None
+    )
+    similar = ["similar", "review_reduced", "--repo", stored, "--text", "The bill was wrong"]
+    assert "(gone from the source)" in run(*similar, "-k", "20").stdout
+    (stored / "reviews.duckdb").unlink()
+    said = run("lookup", "--repo", stored, *KEY).stdout
+    assert said.startswith("text: not shown, text database")
+    assert "reduced: [" in said
+    said = run(*similar).stdout
+    assert "number" in said
+    assert "no texts are shown: text database" in said
 
 
 @pytest.mark.parametrize(

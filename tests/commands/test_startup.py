@@ -56,6 +56,7 @@ def test_no_command_that_reads_a_repository_imports_torch(applied):
     "words",
     [
         ["lookup"],
+        ["lokup"],
         ["lookup", "--kye", "number=3"],
         ["lookup", "--key", "number"],
         ["similar", "review_reduced"],
@@ -67,7 +68,14 @@ def test_no_command_that_reads_a_repository_imports_torch(applied):
     ],
 )
 def test_a_wrong_argument_is_said_before_anything_is_imported(words):
-    assert not imported_by(*words) & {"feast", "pandas", "numpy", "pyarrow", "duckdb"}
+    slow = {"feast", "pandas", "numpy", "pyarrow", "duckdb", "rich"}
+    assert not imported_by(*words) & slow
+
+
+def test_a_command_is_imported_without_the_others():
+    code = COMMAND.replace('if "." not in name', 'if name.startswith("embfeast.commands.")')
+    found = json.loads(python(code, "lookup", "--nonsense"))
+    assert {name.rpartition(".")[2] for name in found} == {"lookup", "options", "console"}
 
 
 @pytest.mark.parametrize("written", ["", "project: [", "- a list"])

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from contextlib import chdir
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -56,6 +57,16 @@ def several_texts(shell):
     return options, {"id": 3}, "report"
 
 
+def two_texts(shell):
+    """Two texts a row, one of them missing in the newest, and what is asked of both."""
+    rows = [(i, note(i), note(i + i % 2), i % 2, at(i)) for i in range(ROWS)]
+    rows.append((ROWS, note(1), None, 0, at(ROWS)))
+    columns = "id BIGINT, left_note VARCHAR, right_note VARCHAR, other BIGINT, asked TIMESTAMPTZ"
+    shell.table("notes", columns, rows)
+    options = ["--database", "notes.duckdb", "--text", "left_note", "--text", "right_note"]
+    return [*options, "--pair", "--label", "other"], {"text_id": "3/left_note"}, "text"
+
+
 def a_query(shell):
     """A query, naive times."""
     rows = [(i, note(i), at(i).replace(tzinfo=None)) for i in range(ROWS)]
@@ -81,7 +92,10 @@ def several_writers(shell):
 
 
 @pytest.fixture(
-    params=[several_writers, string_keys, composite_keys, several_texts, a_query, a_file]
+    params=[
+        *(several_writers, string_keys, composite_keys),
+        *(several_texts, two_texts, a_query, a_file),
+    ]
 )
 def given(request, shell):
     shell.spawn = request.param is string_keys  # one of them as a user types it
@@ -99,7 +113,8 @@ def test_a_table_becomes_served_features(given):
     inside("ruff", "format", "--isolated", "--check", ".")
     for command in planned["next"][:4]:
         answer = shell(*shlex.split(command))
-    assert "embfeast_status: current" in answer  # the last one looks a text up
+    # The last one looks a text up, or two.
+    assert ("\npair: [" if "--pair" in options else "embfeast_status: current") in answer
 
     store = FeatureStore(repo_path=str(repo))
     service = store.get_feature_service(f"{name}_features")
@@ -117,6 +132,19 @@ def test_a_table_becomes_served_features(given):
     live = store.get_feature_service(f"{name}_live_features")
     fresh = store.get_online_features(live, [{"text": "The oven smelled of gas."}]).to_dict()
     assert len(fresh["embedding"][0]) == 384
+    if "--pair" in options:
+        readme = (repo / "README.md").read_text()
+        code = readme.split("```python\n")[1].split("```")[0]
+        with chdir(repo):
+            exec(code, made := {})
+        trained = made["training_set"]
+        assert len(trained) == ROWS + 1
+        assert set(trained.columns) >= {"text_id", "other_text_id", "other", "event_timestamp"}
+        same = trained["text_id"].str.partition("/")[0].astype(int) % 2 == trained["other"]
+        assert same.all()
+        assert trained.set_index("text_id")["pair"].drop(f"{ROWS}/left_note").notna().all()
+        assert len(made["online"]["pair"][0]) == len(trained["pair"].iloc[0])
+        assert planned["next"][3].endswith("text_id=39/left_note --key other_text_id=39/right_note")
     if "--pairs" in options:
         pair = store.get_feature_service(f"{name}_pair_features")
         both = store.get_online_features(pair, [{"id": 3, "other_id": 10}]).to_dict()

@@ -30,7 +30,7 @@ def test_a_row_that_comes_twice_is_found(table):
 
 
 def test_an_advised_query_is_quoted_for_a_shell(table):
-    assert table.as_query("*", ' WHERE "id" > 1') == '--query \'SELECT * FROM "t" WHERE "id" > 1\''
+    assert table.as_query("*", '"id" > 1') == '--query \'SELECT * FROM "t" WHERE "id" > 1\''
 
 
 def test_of_several_tables_one_must_be_named(tmp_path):

@@ -79,6 +79,16 @@ def test_found_anchors_are_named_by_the_words_of_the_texts_around_them(encoder):
         AnchorSimilarity(2).fit(encoder.encode(texts), texts=texts[:3])
 
 
+def test_found_anchors_are_named_without_function_words_where_that_is_asked_for(encoder):
+    topics = ["the parcel was late and the parcel was wet", "it is what they said of the refund"]
+    texts = [f"{topic} {i}" for topic in topics for i in range(6)]
+    X = encoder.encode(texts)
+    named = AnchorSimilarity(2, names="words").fit(X, texts=texts)
+    assert sorted(named.names_) == ["parcel_late", "refund_said"]
+    with pytest.raises(ValueError, match="is for anchors that are found"):
+        AnchorSimilarity(X[:2], names="words").fit(X)
+
+
 def test_found_anchors_with_the_same_words_are_told_apart():
     texts = ["same words"] * 6
     X = np.eye(6, dtype=np.float32)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from embfeast.report.charts import bars, curve, finished, number, short, word
 from embfeast.report.sample import ReportSample
 from embfeast.report.section import Figure, Section, Table
-from embfeast.report.sections.words import distinctive_words
 from embfeast.tricks.parts.clustering import NOISE, count_curves
+from embfeast.tricks.parts.terms import distinctive_words
 
 TYPICAL = 3
 # Numbers of clusters tried for the curves, and the texts they are tried on.

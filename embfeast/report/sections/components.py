@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from embfeast.report.sample import ReportSample
 from embfeast.report.section import Table
-from embfeast.report.sections.words import distinctive_words
+from embfeast.tricks.parts.terms import distinctive_words
 
 # The share of the texts at each end.
 END = 0.1
