@@ -23,8 +23,11 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import FeastConfigError, RepoConfig
 from feast.utils import (
     _get_cached_request_context,
+    _get_entity_key_protos,
     _get_requested_feature_views_to_features_dict,
+    _get_unique_entities,
     _parse_feature_ref,
+    _populate_response_from_feature_data,
 )
 
 # Classes that are told by their names: Feast names them so in settings, and imports an online
@@ -155,6 +158,26 @@ def wrap_reads(
     store._read_features_per_fv_async = wrap_async(store._read_features_per_fv_async)
 
 
+def unique_keys(view: FeatureView, keys: Any, names: Any) -> tuple[list[EntityKey], Any]:
+    """Return the keys that a request asks of a view, each once, and the rows that each stands in.
+
+    The latter is what `add_rows` takes.
+    """
+    values, rows, count = _get_unique_entities(view, keys, names)
+    return _get_entity_key_protos(values), (rows, count)
+
+
+def add_rows(
+    view: FeatureView, features: list[str], rows: list[Any], places: Any, given: tuple[Any, ...]
+) -> None:
+    """Add a view's rows to the response that a wrapped read is given, as the read itself would."""
+    indices, count = places
+    _, _, response, full_names, with_version = given
+    _populate_response_from_feature_data(
+        features, rows, indices, response, full_names, view, count, with_version
+    )
+
+
 def metric_name(store: str, metric: str) -> str:
     """Return what an online store calls a metric of its vector search."""
     return STORE_METRICS.get(store, STORE_METRICS[""])[metric]
@@ -165,9 +188,14 @@ def class_path(store: Any) -> str:
     return f"{type(store).__module__}.{type(store).__name__}"
 
 
+def is_redis(store: Any) -> bool:
+    """Tell whether an online store is Feast's on Redis."""
+    return type(store).__name__ == REDIS
+
+
 def retries_itself(store: Any) -> bool:
     """Tell whether the store's client tries again: Redis' does, four times in as many seconds."""
-    return type(store).__name__ == REDIS
+    return is_redis(store)
 
 
 def connect_anew(store: Any) -> None:

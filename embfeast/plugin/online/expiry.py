@@ -32,7 +32,7 @@ def _read(read: Callable[..., None], config: Any, groups: list[Group], *given: A
     for some in _parts(groups):
         before = len(response.results)
         read(config, some, *given)
-        _empty_old(response, before, some)
+        empty_old(response, before, some)
 
 
 async def _read_async(
@@ -42,7 +42,7 @@ async def _read_async(
     for some in _parts(groups):
         before = len(response.results)
         await read(config, some, *given)
-        _empty_old(response, before, some)
+        empty_old(response, before, some)
 
 
 def _parts(groups: list[Group]) -> list[list[Group]]:
@@ -51,7 +51,8 @@ def _parts(groups: list[Group]) -> list[list[Group]]:
     return [lasting] * bool(lasting) + [[group] for group in groups if group[0].ttl]
 
 
-def _empty_old(response: GetOnlineFeaturesResponse, first: int, groups: list[Group]) -> None:
+def empty_old(response: GetOnlineFeaturesResponse, first: int, groups: list[Group]) -> None:
+    """Empty the rows of one view, or of several without a ttl, from a column of a response on."""
     ttl = groups[0][0].ttl
     if not ttl:
         return

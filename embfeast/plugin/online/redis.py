@@ -16,6 +16,7 @@ from feast.repo_config import RepoConfig
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from embfeast.plugin import feast_compat
+from embfeast.plugin.online.precomputed import remove_vectors
 from embfeast.plugin.online.proto_rows import key_bytes
 from embfeast.plugin.online.value_bytes import value_bytes
 from embfeast.plugin.online.writer import table_by_table
@@ -40,10 +41,13 @@ def erase(config: RepoConfig, store: Any, view: FeatureView, keys: pa.Table) -> 
     """Remove a view's fields of keys; Redis drops a key without fields by itself."""
     name = _name(config, view)
     fields = [f"_ts:{name}", *(feast_compat.redis_field(name, f.name) for f in view.features)]
-    with feast_compat.redis_client(store, config).pipeline(transaction=False) as pipe:
-        for key in _keys(config, view, keys):
+    client, gone = feast_compat.redis_client(store, config), _keys(config, view, keys)
+    remove_vectors(client, config.project, gone)
+    with client.pipeline(transaction=False) as pipe:
+        for key in gone:
             pipe.hdel(key, *fields)
         pipe.execute()
+    remove_vectors(client, config.project, gone)
 
 
 def _name(config: RepoConfig, view: FeatureView) -> str:
@@ -67,6 +71,7 @@ def _write(config: RepoConfig, store: Any, view: FeatureView, table: pa.Table) -
     rows = list(zip(keys, zip(*columns, strict=True), strict=True))
     life = config.online_store.key_ttl_seconds
     client = feast_compat.redis_client(store, config)
+    remove_vectors(client, config.project, keys)
     for start in range(0, len(rows), ROWS_A_ROUND):
         with client.pipeline(transaction=False) as pipe:
             for key, values in rows[start : start + ROWS_A_ROUND]:
@@ -74,6 +79,7 @@ def _write(config: RepoConfig, store: Any, view: FeatureView, table: pa.Table) -
                 if life:
                     pipe.expire(key, life)
             pipe.execute()
+    remove_vectors(client, config.project, keys)
 
 
 def _times(column: pa.ChunkedArray) -> list[bytes]:
