@@ -27,7 +27,6 @@ from feast.utils import (
     _get_requested_feature_views_to_features_dict,
     _get_unique_entities,
     _parse_feature_ref,
-    _populate_response_from_feature_data,
 )
 
 # Classes that are told by their names: Feast names them so in settings, and imports an online
@@ -159,23 +158,9 @@ def wrap_reads(
 
 
 def unique_keys(view: FeatureView, keys: Any, names: Any) -> tuple[list[EntityKey], Any]:
-    """Return the keys that a request asks of a view, each once, and the rows that each stands in.
-
-    The latter is what `add_rows` takes.
-    """
-    values, rows, count = _get_unique_entities(view, keys, names)
-    return _get_entity_key_protos(values), (rows, count)
-
-
-def add_rows(
-    view: FeatureView, features: list[str], rows: list[Any], places: Any, given: tuple[Any, ...]
-) -> None:
-    """Add a view's rows to the response that a wrapped read is given, as the read itself would."""
-    indices, count = places
-    _, _, response, full_names, with_version = given
-    _populate_response_from_feature_data(
-        features, rows, indices, response, full_names, view, count, with_version
-    )
+    """Return the keys that a request asks of a view, each once, and the rows where each stands."""
+    values, rows, _ = _get_unique_entities(view, keys, names)
+    return _get_entity_key_protos(values), rows
 
 
 def metric_name(store: str, metric: str) -> str:

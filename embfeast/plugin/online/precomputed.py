@@ -11,7 +11,6 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC
 from functools import partial
 from typing import Any
 
@@ -19,9 +18,11 @@ from feast import FeatureService
 from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.protos.feast.core.PrecomputedFeatureVector_pb2 import PrecomputedFeatureVector
+from feast.protos.feast.serving.ServingService_pb2 import FieldStatus, GetOnlineFeaturesResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import RepoConfig
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from embfeast.plugin import feast_compat
 from embfeast.plugin.feature_table import DIGEST_TAG, is_ours
@@ -178,37 +179,38 @@ def _answer(
     found: Sequence[bytes | None], groups: list[Group], places: Any, given: tuple[Any, ...]
 ) -> bool:
     """Add to Feast's response what reading the rows would add, where the vectors can tell it."""
-    response = given[2]
-    if not all(found):
+    _, _, response, full_names, with_version = given
+    if with_version or not all(found):
         return False
     vectors = [PrecomputedFeatureVector.FromString(one) for one in found if one]
     names = list(vectors[0].feature_names)
     if any(list(vector.feature_names) != names for vector in vectors):
         return False
     at = {name: place for place, name in enumerate(names)}
-    times = [
-        {one.feature_view_name: one.event_timestamp for one in v.fv_timestamps} for v in vectors
-    ]
-    rows = []
     for view, features in groups:
         called = view.projection.name_to_use()
         if not all(f"{called}__{name}" in at for name in features):
             return False
-        columns = {name: at[f"{called}__{name}"] for name in features}
-        if is_ours(view) and not _is_current(view, columns.get(f"{view.name}_digest"), vectors):
+        if is_ours(view) and not _is_current(
+            view, at.get(f"{called}__{view.name}_digest"), vectors
+        ):
             return False
-        rows.append(
-            [
-                (
-                    moments[called].ToDatetime(tzinfo=UTC) if called in moments else None,
-                    {name: vector.values[place] for name, place in columns.items()},
+    times = [{t.feature_view_name: t.event_timestamp for t in v.fv_timestamps} for v in vectors]
+    key_of_row = {row: key for key, rows in enumerate(places) for row in rows}
+    keys = [key_of_row[row] for row in range(len(key_of_row))]
+    for view, features in groups:
+        called, before = view.projection.name_to_use(), len(response.results)
+        moments = [times[key].get(called, Timestamp()) for key in keys]
+        for name in features:
+            place = at[f"{called}__{name}"]
+            response.metadata.feature_names.val.append(f"{called}__{name}" if full_names else name)
+            response.results.append(
+                GetOnlineFeaturesResponse.FeatureVector(
+                    values=[vectors[key].values[place] for key in keys],
+                    statuses=[FieldStatus.PRESENT] * len(keys),
+                    event_timestamps=moments,
                 )
-                for vector, moments in zip(vectors, times, strict=True)
-            ]
-        )
-    for (view, features), read in zip(groups, rows, strict=True):
-        before = len(response.results)
-        feast_compat.add_rows(view, features, read, places, given)
+            )
         empty_old(response, before, [(view, features)])
     return True
 
