@@ -27,6 +27,11 @@ def expire_rows(store: OnlineStore) -> OnlineStore:
     return store
 
 
+def oldest_valid(view: Any, now: datetime | None = None) -> datetime | None:
+    """Return the earliest event time of rows that a view's ttl leaves valid; None without a ttl."""
+    return (now or datetime.now(UTC)) - view.ttl if view.ttl else None
+
+
 def _read(read: Callable[..., None], config: Any, groups: list[Group], *given: Any) -> None:
     response = given[2]
     for some in _parts(groups):
@@ -53,10 +58,9 @@ def _parts(groups: list[Group]) -> list[list[Group]]:
 
 def empty_old(response: GetOnlineFeaturesResponse, first: int, groups: list[Group]) -> None:
     """Empty the rows of one view, or of several without a ttl, from a column of a response on."""
-    ttl = groups[0][0].ttl
-    if not ttl:
+    if (valid := oldest_valid(groups[0][0])) is None:
         return
-    oldest = (datetime.now(UTC) - ttl).timestamp()
+    oldest = valid.timestamp()
     for column in response.results[first:]:
         for row, moment in enumerate(column.event_timestamps):
             if column.statuses[row] == FieldStatus.PRESENT and moment.seconds < oldest:
