@@ -218,7 +218,7 @@ async def call_tool(url: str, name: str, given: dict) -> dict:
 
 
 def test_rows_past_their_ttl_are_not_found(searching):
-    repo, store, _, texts = searching
+    repo, store, *_ = searching
     nearest, _ = exact(searching, "review_whitened", QUERIES[0], TEXTS)
     view = store.get_feature_view("review_whitened")
     lasting, view.ttl = view.ttl, datetime.now(UTC) - day(0.595)  # 60 of them are older

@@ -1,10 +1,10 @@
 """Feast's precomputed feature vectors: read only where they say what the rows say.
 
-Of a service with `precompute_online` Feast keeps, on Redis, all features of a key as one value beside
-its rows. It makes them after a materialization. By itself it would go on reading them after a push, a
-correction, a refit or a promotion, and answer a key that has none with an error. Here whoever writes a
-row removes its key's vectors, and a lookup that lacks one, or finds one of another recipe than the
-applied one, reads the rows.
+Of a service with `precompute_online` Feast keeps, on Redis, all features of a key as one value
+beside its rows. It makes them after a materialization. By itself it would go on reading them after
+a push, a correction, a refit or a promotion, and answer a key that has none with an error. Here
+whoever writes a row removes its key's vectors, and a lookup that lacks one, or finds one of another
+recipe than the applied one, reads the rows.
 """
 
 import copy

@@ -103,9 +103,8 @@ def _keys(config: RepoConfig, view: FeatureView, table: pa.Table) -> list[bytes]
 
 def _write(config: RepoConfig, store: Any, view: FeatureView, table: pa.Table) -> None:
     fields, keys = _fields(config, view), _keys(config, view, table)
-    columns = [_times(table[EVENT_TIME])]
-    for feature in view.features:
-        columns.append(value_bytes(table[feature.name], feature.dtype.to_value_type()))
+    values = [value_bytes(table[f.name], f.dtype.to_value_type()) for f in view.features]
+    columns = [_times(table[EVENT_TIME]), *values]
     rows = list(zip(keys, zip(*columns, strict=True), strict=True))
     life = config.online_store.key_ttl_seconds
     client = feast_compat.redis_client(store, config)
