@@ -96,7 +96,8 @@ def _fields(service: str) -> list[bytes]:
 
 def _redis_key(config: RepoConfig, key: EntityKey) -> bytes:
     version = config.entity_key_serialization_version
-    return bytes(serialize_entity_key(key, version)) + config.project.encode()
+    place: bytes = serialize_entity_key(key, version) + config.project.encode()
+    return place
 
 
 def _keep(store: Any, write: Callable[..., None], **given: Any) -> None:

@@ -111,8 +111,8 @@ def _write(config: RepoConfig, store: Any, view: FeatureView, table: pa.Table) -
     remove_vectors(client, config.project, keys)
     for start in range(0, len(rows), ROWS_A_ROUND):
         with client.pipeline(transaction=False) as pipe:
-            for key, values in rows[start : start + ROWS_A_ROUND]:
-                pipe.hset(key, mapping=dict(zip(fields, values, strict=True)))
+            for key, cells in rows[start : start + ROWS_A_ROUND]:
+                pipe.hset(key, mapping=dict(zip(fields, cells, strict=True)))
                 if life:
                     pipe.expire(key, life)
             pipe.execute()
