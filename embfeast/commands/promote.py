@@ -21,9 +21,16 @@ def promote(
     """
     from embfeast.repository import promoting
 
-    done = (promoting.drop_version if drop else promoting.promote)(open_repository(repo), digest)
+    repository = open_repository(repo)
+    done = (
+        promoting.drop_version(repository, digest)
+        if drop
+        else promoting.promote(repository, digest)
+    )
     if json:
         print_json(done)
-        return
-    what = "online rows freed" if drop else "promoted"
-    typer.echo(f"{what}: " + ", ".join(f"{view}@{version}" for view, version in done.items()))
+    elif drop:
+        said = [f"{'all' if rows is None else rows} of {view}" for view, rows in done.items()]
+        typer.echo(f"online rows freed: {', '.join(said)}")
+    else:
+        typer.echo("promoted: " + ", ".join(f"{view}@{version}" for view, version in done.items()))

@@ -23,7 +23,9 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import FeastConfigError, RepoConfig
 from feast.utils import (
     _get_cached_request_context,
+    _get_entity_key_protos,
     _get_requested_feature_views_to_features_dict,
+    _get_unique_entities,
     _parse_feature_ref,
 )
 
@@ -155,6 +157,12 @@ def wrap_reads(
     store._read_features_per_fv_async = wrap_async(store._read_features_per_fv_async)
 
 
+def unique_keys(view: FeatureView, keys: Any, names: Any) -> tuple[list[EntityKey], Any]:
+    """Return the keys that a request asks of a view, each once, and the rows where each stands."""
+    values, rows, _ = _get_unique_entities(view, keys, names)
+    return _get_entity_key_protos(values), rows
+
+
 def metric_name(store: str, metric: str) -> str:
     """Return what an online store calls a metric of its vector search."""
     return STORE_METRICS.get(store, STORE_METRICS[""])[metric]
@@ -165,9 +173,14 @@ def class_path(store: Any) -> str:
     return f"{type(store).__module__}.{type(store).__name__}"
 
 
+def is_redis(store: Any) -> bool:
+    """Tell whether an online store is Feast's on Redis."""
+    return type(store).__name__ == REDIS
+
+
 def retries_itself(store: Any) -> bool:
     """Tell whether the store's client tries again: Redis' does, four times in as many seconds."""
-    return type(store).__name__ == REDIS
+    return is_redis(store)
 
 
 def connect_anew(store: Any) -> None:

@@ -22,6 +22,7 @@ from embfeast.plugin.feast_compat import is_our_engine
 from embfeast.plugin.feature_table import DIGEST_TAG, feature_table, is_ours
 from embfeast.plugin.live import serve_recipes_from
 from embfeast.plugin.online.expiry import expire_rows
+from embfeast.plugin.online.precomputed import looking_up, use_vectors
 from embfeast.plugin.online.request import checked_columns
 from embfeast.plugin.online.servers import call_online, errors_named
 from embfeast.plugin.online.status import add_status
@@ -117,7 +118,7 @@ class TextFeatureProvider(PassthroughProvider):
     def online_store(self) -> OnlineStore | None:
         """Return the repository's online store, whose rows expire by their views' ttl."""
         store = super().online_store
-        return expire_rows(store) if store else None
+        return use_vectors(expire_rows(store)) if store else None
 
     @cached_property
     def _store(self) -> FeatureStore:
@@ -127,15 +128,21 @@ class TextFeatureProvider(PassthroughProvider):
     def get_online_features(self, *args: Any, **kwargs: Any) -> OnlineResponse:
         """Look features up, and say with each row whether the applied recipe made its values."""
         kwargs["entity_rows"] = self._checked_rows(kwargs)
-        look_up = partial(super().get_online_features, *args, **kwargs)
-        response = call_online(self.repo_config, self.online_store, look_up)
+        with looking_up(kwargs["features"]) as features:
+            look_up = partial(super().get_online_features, *args, **kwargs | {"features": features})
+            response = call_online(self.repo_config, self.online_store, look_up)
         return self._with_status(response, kwargs)
 
     async def get_online_features_async(self, *args: Any, **kwargs: Any) -> OnlineResponse:
         """Do the same for a store that is read asynchronously."""
         kwargs["entity_rows"] = self._checked_rows(kwargs)
-        with errors_named(self.repo_config, self.online_store):
-            response = await super().get_online_features_async(*args, **kwargs)
+        with (
+            looking_up(kwargs["features"]) as features,
+            errors_named(self.repo_config, self.online_store),
+        ):
+            response = await super().get_online_features_async(
+                *args, **kwargs | {"features": features}
+            )
         return self._with_status(response, kwargs)
 
     def online_read(self, config: RepoConfig, *args: Any, **kwargs: Any) -> list[Any]:

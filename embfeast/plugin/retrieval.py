@@ -1,6 +1,5 @@
 """The job that answers a historical query when its result is asked for."""
 
-import math
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
@@ -20,6 +19,7 @@ from feast.saved_dataset import SavedDatasetStorage
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.entity_rows import EntityRows
+from embfeast.plugin.free_memory import free_bytes
 from embfeast.tables.files import ROW_GROUP, parquet_folder, write_file, write_to_folder
 from embfeast.tables.place import Place
 
@@ -220,11 +220,3 @@ def check_room(needed: float) -> None:
             "write it with persist() or to_remote_storage(), read it with to_arrow_batches(), or "
             "ask for fewer rows or features",
         )
-
-
-def free_bytes() -> float:
-    """Return how much memory a process can still take, as Linux tells it; no bound elsewhere."""
-    about = Path("/proc/meminfo")
-    if not about.exists():
-        return math.inf
-    return int(about.read_text(encoding="ascii").split("MemAvailable:")[1].split()[0]) * 1024

@@ -6,7 +6,8 @@ from feast import FeatureStore
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.feature_table import DIGEST_TAG
-from embfeast.recipe.versions import make_current
+from embfeast.plugin.online.write import empty_online
+from embfeast.recipe.versions import load_version, make_current
 from embfeast.repository.repository import Repository
 
 
@@ -29,8 +30,8 @@ def promote(store: FeatureStore | Repository, digest: str) -> dict[str, str]:
     """
     repository = Repository.of(store)
     registry, project = repository.store.registry, repository.store.project
-    numbers = _numbers(repository, digest)
-    make_current(repository.settings.recipes, digest)
+    digest, numbers = _versions(repository, digest)
+    load_version(repository.settings.recipes, digest)  # a damaged one is refused before all else
     # Read first: reading the registry anew would lose what is not committed.
     views = {name: registry.get_any_feature_view(name, project) for name in numbers}
     for name, view in views.items():
@@ -38,10 +39,13 @@ def promote(store: FeatureStore | Repository, digest: str) -> dict[str, str]:
         view.version = f"v{number}"  # Feast reverts to a version by an apply of nothing else
         registry.apply_feature_view(view, project, commit=False)
     registry.commit()
+    # Last: a registry that cannot be written leaves all as it was. Stopped here, requests read the
+    # promoted rows already, and the same command does the rest.
+    make_current(repository.settings.recipes, digest)
     return {name: f"v{number}" for name, number in numbers.items()}
 
 
-def drop_version(store: FeatureStore | Repository, digest: str) -> dict[str, str]:
+def drop_version(store: FeatureStore | Repository, digest: str) -> dict[str, int | None]:
     """Empty the online rows of a recipe that is not promoted.
 
     Its feature tables and the recipe stay, so that training sets of that version can still be
@@ -50,39 +54,39 @@ def drop_version(store: FeatureStore | Repository, digest: str) -> dict[str, str
     Returns
     -------
     dict
-        By view, the version whose rows were freed.
+        By view and version (``"review_reduced@v0"``), how many keys had rows; None where the
+        online store cannot tell.
     """
     repository = Repository.of(store)
     opened = repository.store
-    numbers = _numbers(repository, digest)
-    freed = {}
-    for name, number in numbers.items():
+    digest, numbers = _versions(repository, digest)
+    for name in numbers:
         promoted = opened.registry.get_any_feature_view(name, opened.project)
-        if promoted.tags[DIGEST_TAG].startswith(digest):
+        if promoted.tags[DIGEST_TAG] == digest:
             raise EmbfeastError(
                 f"recipe {digest[:12]} is promoted: requests read its rows", "promote another first"
             )
+    freed = {}
+    for name, number in numbers.items():
         view = opened.registry.get_feature_view_by_version(name, opened.project, number)
-        if not hasattr(view, "batch_source"):
-            continue  # computed in a request: it has no rows
-        online = opened.provider.online_store
-        for gone, kept in (([view], []), ([], [view])):  # empty, and there for who still asks
-            online.update(opened.config, gone, kept, [], [], partial=True)
-        freed[name] = f"v{number}"
+        if hasattr(view, "batch_source"):  # others are computed in a request: they have no rows
+            online = opened.provider.online_store
+            freed[f"{name}@v{number}"] = empty_online(opened.config, online, view)
     return freed
 
 
-def _numbers(repository: Repository, digest: str) -> dict[str, int]:
-    """Return, by view of ours, the newest version that a recipe made."""
+def _versions(repository: Repository, digest: str) -> tuple[str, dict[str, int]]:
+    """Return a recipe's whole digest and, by view of ours, the newest version that it made."""
     opened = repository.store
-    if not opened.config.registry.enable_online_feature_view_versioning:
+    if not repository.is_versioned:
         raise EmbfeastError(
             "the online store keeps one version of a view",
             "set `enable_online_feature_view_versioning: true` under `registry`, then apply and "
             "materialize",
         )
     views = [*opened.list_batch_feature_views(), *opened.list_on_demand_feature_views()]
-    found, digests = {}, set()
+    found: dict[str, int] = {}
+    digests: set[str] = set()
     for view in (view for view in views if DIGEST_TAG in (view.tags or {})):
         for known in opened.list_feature_view_versions(view.name):
             number = known["version_number"]
@@ -102,4 +106,4 @@ def _numbers(repository: Repository, digest: str) -> dict[str, int]:
             + ", ".join(sorted(one[:12] for one in digests)),
             "give more of its characters",
         )
-    return found
+    return digests.pop(), found

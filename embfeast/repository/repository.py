@@ -77,6 +77,11 @@ class Repository:
         """The repository's folder."""
         return self.settings.repo
 
+    @property
+    def is_versioned(self) -> bool:
+        """Whether recipes are online beside each other, as versions of their views."""
+        return bool(self.store.config.registry.enable_online_feature_view_versioning)
+
     @cached_property
     def fitted(self) -> "FittedRecipe":
         """The current recipe, as it was when it was first asked for."""

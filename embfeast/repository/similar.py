@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.feast_compat import metric_name
 from embfeast.plugin.feature_table import is_served
-from embfeast.plugin.online.status import CURRENT, MISSING, STATUS
+from embfeast.plugin.online.expiry import oldest_valid
+from embfeast.plugin.online.status import CURRENT, EXPIRED, MISSING, STATUS
 from embfeast.repository.repository import Repository
 from embfeast.tables.columns import EVENT_TIME, MOMENT
 from embfeast.tables.exact_search import METRICS, SCORE, Metric, exact_search, nearest, scores
@@ -61,7 +62,8 @@ def similar_texts(
     -------
     pyarrow.Table of at most k rows
         The view's keys, ``score`` (float64, higher is nearer) and ``event_timestamp``, nearest
-        first; equal scores in the order of the keys. Missing and blank texts are never found.
+        first; equal scores in the order of the keys. Missing and blank texts are never found, nor
+        those that are older than the view's ttl, now or at `as_of`.
 
     Raises
     ------
@@ -151,7 +153,7 @@ def online_vectors(
         [f"{view.name}:{feature}", f"{view.name}:{digest}"], [dict(key) for key in keys]
     )
     found = response.to_dict()
-    others = [status for status in found[STATUS] if status not in (CURRENT, MISSING)]
+    others = [status for status in found[STATUS] if status not in (CURRENT, EXPIRED, MISSING)]
     if others:
         raise EmbfeastError(
             f"view {view.name!r}: {len(others)} of {len(keys)} online values are of {others[0]}, "
@@ -173,6 +175,7 @@ class _Search:
         self._table, self._recipe = repository.table(view), repository.serving_recipe(view)
         self._metric = metric
         self._as_of = as_of.replace(tzinfo=UTC) if as_of and as_of.tzinfo is None else as_of
+        self._oldest = oldest_valid(view, self._as_of)
         self._feature = vector_feature(view)
         self._stored = Table.open(self._table.place)
 
@@ -209,11 +212,12 @@ class _Search:
         if online:
             found = online_vectors(self._store, self._view, [key])[0][0]
         else:
-            found = find_vector(self._stored, self._table.keys, self._feature, key, self._as_of)
+            where = self._stored, self._table.keys, self._feature
+            found = find_vector(*where, key, self._as_of, self._oldest)
         if found is None:
             raise EmbfeastError(
-                f"view {self._view.name!r} has no vector of {dict(key)}: its text is blank, or it "
-                "is not materialized"
+                f"view {self._view.name!r} has no vector of {dict(key)}: its text is blank, older "
+                "than the view's ttl, or not materialized"
             )
         return np.array(found, dtype=np.float32)
 
@@ -223,6 +227,7 @@ class _Search:
         """Compare with every vector of the offline table."""
         where = self._stored, self._table.keys, self._feature
         how: dict[str, Any] = {"metric": self._metric, "as_of": self._as_of, "without": key}
+        how["oldest"] = self._oldest
         return exact_search(*where, query, k=k, **how)
 
     def online(self, query: NDArray[np.float32], k: int, key: Mapping[str, Any] | None) -> pa.Table:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from embfeast.errors import EmbfeastError
 from embfeast.storage import open_to_read
-from embfeast.tables.columns import EVENT_TIME
+from embfeast.tables.columns import EVENT_TIME, MOMENT
 from embfeast.tables.fetch import Group, fetch_rows, groups
 from embfeast.tables.newest_rows import newest_positions
 from embfeast.tables.place import READ_ERRORS
@@ -60,6 +60,7 @@ def exact_search(
     metric: Metric = "cosine",
     as_of: datetime | None = None,
     without: Mapping[str, Any] | None = None,
+    oldest: datetime | None = None,
 ) -> pa.Table:
     """Find the keys whose newest vector is nearest to a vector.
 
@@ -76,6 +77,8 @@ def exact_search(
         Revisions of a later event time do not count.
     without : mapping, optional
         A key that is left out, by column.
+    oldest : datetime, optional
+        Keys whose newest row has an earlier event time are left out.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def exact_search(
     files, file_of, row_of = newest_positions(table, keys, as_of=as_of, without=without)
     try:
         for group in groups(files, file_of, row_of):
-            found = _scored(group, columns, feature, query, metric)
+            found = _scored(group, columns, feature, query, metric, oldest)
             if best.num_rows == k:
                 found = found.filter(pc.greater_equal(found[SCORE], best[SCORE][-1]))
             best = nearest(pa.concat_tables([best, found.cast(best.schema)]), k, keys)
@@ -107,8 +110,9 @@ def stored_vector(
     feature: str,
     key: Mapping[str, Any],
     as_of: datetime | None = None,
+    oldest: datetime | None = None,
 ) -> list[float] | None:
-    """Return a key's newest vector, or None where it has none.
+    """Return a key's newest vector, or None where it has none, or an earlier time than `oldest`.
 
     Raises
     ------
@@ -119,19 +123,28 @@ def stored_vector(
     if not len(row_of):
         when = f" at or before {as_of}" if as_of else ""
         raise EmbfeastError(f"feature table {table.place} has no row of {dict(key)}{when}")
-    vectors: list[list[float] | None]
-    vectors = fetch_rows(files, file_of, row_of, [feature])[feature].to_pylist()
-    return vectors[0]
+    found = fetch_rows(files, file_of, row_of, [feature, EVENT_TIME])
+    if oldest is not None and found[EVENT_TIME][0].as_py() < oldest:
+        return None
+    vector: list[float] | None = found[feature][0].as_py()
+    return vector
 
 
 def _scored(
-    group: Group, columns: Sequence[str], feature: str, query: NDArray[np.float32], metric: Metric
+    group: Group,
+    columns: Sequence[str],
+    feature: str,
+    query: NDArray[np.float32],
+    metric: Metric,
+    oldest: datetime | None,
 ) -> pa.Table:
     with pq.ParquetFile(open_to_read(group.file), metadata=group.about, pre_buffer=False) as opened:
         rows = opened.read_row_group(group.number, columns=[*columns, feature])
     if len(group.wanted) < rows.num_rows:
         rows = rows.take(pa.array(group.wanted))
     rows = rows.filter(pc.is_valid(rows[feature]))
+    if oldest is not None:
+        rows = rows.filter(pc.greater_equal(rows[EVENT_TIME], pa.scalar(oldest, MOMENT)))
     cells: Any = rows[feature].combine_chunks()  # lists
     if (widths := np.diff(np.asarray(cells.offsets))).size and (widths != len(query)).any():
         raise EmbfeastError(

@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2 as httpx
@@ -15,6 +16,7 @@ from feast.vector_store_utils import feature_view_to_vs_id
 
 from embfeast import EmbfeastError
 from embfeast.plugin.online.text_search import TextQueries
+from embfeast.repository.similar import similar_texts
 from tests.plugin.test_similar_milvus import SETTINGS, MilvusRepo
 from tests.scripts.conftest import ROOT
 from tests.services import OwnPostgres, lacking
@@ -213,6 +215,30 @@ async def call_tool(url: str, name: str, given: dict) -> dict:
         answer = await agent.call_tool(tool.name, given)
     assert not answer.isError, answer.content
     return json.loads(answer.content[0].text)
+
+
+def test_rows_past_their_ttl_are_not_found(searching):
+    repo, store, *_ = searching
+    nearest, _ = exact(searching, "review_whitened", QUERIES[0], TEXTS)
+    view = store.get_feature_view("review_whitened")
+    lasting, view.ttl = view.ttl, datetime.now(UTC) - day(0.595)  # 60 of them are older
+    store.apply(view)
+    try:
+        store, valid = repo.store(), [key for key in nearest if key >= 60]
+        assert set(nearest[:10]) - set(valid), "some of the nearest are older"
+        found = store.retrieve_online_documents_v2(
+            features=["review_whitened:whitened"], query=QUERIES[0], top_k=10
+        ).to_dict()
+        assert found["review_id"] == valid[:10]
+        for how in ({}, {"exact": True}):
+            ours = similar_texts(
+                store, "review_whitened", text=QUERIES[0], k=TEXTS, metric="cosine", **how
+            )
+            assert set(ours["review_id"].to_pylist()) <= set(valid)
+            assert ours.num_rows > 30
+    finally:
+        view.ttl = lasting
+        store.apply(view)
 
 
 @pytest.mark.parametrize(

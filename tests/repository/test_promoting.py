@@ -145,7 +145,7 @@ def test_dropping_a_version_frees_its_rows_alone(versioned):
     store.materialize(day(-1), day(20))
     made = read(store)
     freed = drop_version(store, old.digest[:12])
-    assert freed == {"review_reduced": "v0", "other_review_reduced": "v0"}
+    assert freed == {"review_reduced@v0": 12, "other_review_reduced@v0": 12}
     assert read(store, "@v0")["reduced"] == [None] * 12
     assert read(store) == made
     assert training_set(store, "@v0").shape[0] == 12

@@ -1,5 +1,7 @@
 """Similar texts of a real repository, searched over the offline table."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,19 @@ def test_the_past_is_searched_as_it_was(materialized):
     assert similar_texts(
         store, "review_embedding", text=asked, k=20, as_of=day(8.5).tz_localize(None)
     ).equals(then)
+
+
+def test_rows_past_their_ttl_are_not_found(ready):
+    repo, store, _ = ready
+    view = store.get_feature_view("review_embedding")
+    view.ttl = timedelta(days=3)
+    store.apply(view)
+    store, asked = repo.store(), {"text": "a refund", "k": 20}
+    then = similar_texts(store, "review_embedding", as_of=day(8.5), **asked)
+    assert set(then["review_id"].to_pylist()) == {6, 7, 8}
+    assert similar_texts(store, "review_embedding", as_of=day(300), **asked).num_rows == 0
+    with pytest.raises(EmbfeastError, match="older than the view's ttl"):
+        similar_texts(store, "review_embedding", key={"review_id": 3}, as_of=day(8.5))
 
 
 @pytest.mark.parametrize(

@@ -150,8 +150,9 @@ class EmbeddingComputeEngine(ComputeEngine):
         return None
 
     def _recipe(self, digest: str) -> FittedRecipe:
-        current = current_digest(self.settings.recipes)
-        if current != digest:
+        # As versions of their views several recipes are applied, and each is materialized.
+        versioned = self.repo_config.registry.enable_online_feature_view_versioning
+        if not versioned and (current := current_digest(self.settings.recipes)) != digest:
             raise EmbfeastError(
                 f"the recipe was fitted again ({current[:12]}) but the registry still has "
                 f"{digest[:12]}",

@@ -25,6 +25,12 @@ def erase(config: RepoConfig, store: Any, view: FeatureView, keys: pa.Table) -> 
     )
 
 
+def empty(config: RepoConfig, store: Any, view: FeatureView) -> None:
+    """Let the store drop a view and make it anew, by Feast's own means."""
+    for gone, kept in (([view], []), ([], [view])):
+        store.update(config, gone, kept, [], [], partial=True)
+
+
 def write(
     config: RepoConfig, store: Any, view: FeatureView, tables: Iterable[pa.Table], rows: int
 ) -> None:

@@ -27,12 +27,17 @@ def expire_rows(store: OnlineStore) -> OnlineStore:
     return store
 
 
+def oldest_valid(view: Any, now: datetime | None = None) -> datetime | None:
+    """Return the earliest event time of rows that a view's ttl leaves valid; None without a ttl."""
+    return (now or datetime.now(UTC)) - view.ttl if view.ttl else None
+
+
 def _read(read: Callable[..., None], config: Any, groups: list[Group], *given: Any) -> None:
     response = given[2]
     for some in _parts(groups):
         before = len(response.results)
         read(config, some, *given)
-        _empty_old(response, before, some)
+        empty_old(response, before, some)
 
 
 async def _read_async(
@@ -42,7 +47,7 @@ async def _read_async(
     for some in _parts(groups):
         before = len(response.results)
         await read(config, some, *given)
-        _empty_old(response, before, some)
+        empty_old(response, before, some)
 
 
 def _parts(groups: list[Group]) -> list[list[Group]]:
@@ -51,11 +56,11 @@ def _parts(groups: list[Group]) -> list[list[Group]]:
     return [lasting] * bool(lasting) + [[group] for group in groups if group[0].ttl]
 
 
-def _empty_old(response: GetOnlineFeaturesResponse, first: int, groups: list[Group]) -> None:
-    ttl = groups[0][0].ttl
-    if not ttl:
+def empty_old(response: GetOnlineFeaturesResponse, first: int, groups: list[Group]) -> None:
+    """Empty the rows of one view, or of several without a ttl, from a column of a response on."""
+    if (valid := oldest_valid(groups[0][0])) is None:
         return
-    oldest = (datetime.now(UTC) - ttl).timestamp()
+    oldest = valid.timestamp()
     for column in response.results[first:]:
         for row, moment in enumerate(column.event_timestamps):
             if column.statuses[row] == FieldStatus.PRESENT and moment.seconds < oldest:

@@ -5,17 +5,27 @@ of a new recipe bear the times of the old ones and would never arrive. What come
 newest row of the whole table already.
 """
 
-from collections.abc import Iterable
+import contextlib
+import re
+import struct
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 from feast import FeatureView
+from feast.infra.key_encoding_utils import (
+    deserialize_entity_key,
+    serialize_entity_key,
+    serialize_entity_key_prefix,
+)
 from feast.infra.online_stores.helpers import compute_versioned_name
 from feast.repo_config import RepoConfig
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from embfeast.plugin import feast_compat
+from embfeast.plugin.online.precomputed import remove_vectors
 from embfeast.plugin.online.proto_rows import key_bytes
 from embfeast.plugin.online.value_bytes import value_bytes
 from embfeast.plugin.online.writer import table_by_table
@@ -36,19 +46,53 @@ def write(
     table_by_table(config, store, view, tables, partial(_write, config, store, view))
 
 
+def empty(config: RepoConfig, store: Any, view: FeatureView) -> int:
+    """Remove a view's fields of all keys, which takes a look at each key of the project."""
+    fields, client = _fields(config, view), feast_compat.redis_client(store, config)
+    rows = 0
+    found = _keys_of(config, client, view)
+    while keys := list(islice(found, ROWS_A_ROUND)):
+        remove_vectors(client, config.project, keys)
+        with client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hdel(key, *fields)
+            rows += sum(map(bool, pipe.execute()))
+    return rows
+
+
 def erase(config: RepoConfig, store: Any, view: FeatureView, keys: pa.Table) -> None:
     """Remove a view's fields of keys; Redis drops a key without fields by itself."""
-    name = _name(config, view)
-    fields = [f"_ts:{name}", *(feast_compat.redis_field(name, f.name) for f in view.features)]
-    with feast_compat.redis_client(store, config).pipeline(transaction=False) as pipe:
-        for key in _keys(config, view, keys):
+    fields = _fields(config, view)
+    client, gone = feast_compat.redis_client(store, config), _keys(config, view, keys)
+    remove_vectors(client, config.project, gone)
+    with client.pipeline(transaction=False) as pipe:
+        for key in gone:
             pipe.hdel(key, *fields)
         pipe.execute()
+    remove_vectors(client, config.project, gone)
 
 
 def _name(config: RepoConfig, view: FeatureView) -> str:
     versioned = config.registry.enable_online_feature_view_versioning
     return str(compute_versioned_name(view, versioned))
+
+
+def _fields(config: RepoConfig, view: FeatureView) -> list[str | bytes]:
+    """Return the fields of a view in the hash of a key, its event time's first."""
+    name = _name(config, view)
+    return [f"_ts:{name}", *(feast_compat.redis_field(name, f.name) for f in view.features)]
+
+
+def _keys_of(config: RepoConfig, client: Any, view: FeatureView) -> Iterator[bytes]:
+    """Yield the Redis keys of a view's entities, but for those of a project of a longer name."""
+    version, project = config.entity_key_serialization_version, config.project.encode()
+    prefix = serialize_entity_key_prefix(list(view.join_keys), version)
+    pattern = re.sub(rb"([*?\[\]\\])", rb"\\\1", prefix) + b"*" + project
+    for key in client.scan_iter(pattern, count=ROWS_A_ROUND):
+        entity = key.removesuffix(project)
+        with contextlib.suppress(ValueError, IndexError, struct.error):
+            if serialize_entity_key(deserialize_entity_key(entity, version), version) == entity:
+                yield key
 
 
 def _keys(config: RepoConfig, view: FeatureView, table: pa.Table) -> list[bytes]:
@@ -58,22 +102,21 @@ def _keys(config: RepoConfig, view: FeatureView, table: pa.Table) -> list[bytes]
 
 
 def _write(config: RepoConfig, store: Any, view: FeatureView, table: pa.Table) -> None:
-    name, keys = _name(config, view), _keys(config, view, table)
-    fields: list[str | bytes] = [f"_ts:{name}"]
-    columns = [_times(table[EVENT_TIME])]
-    for feature in view.features:
-        fields.append(feast_compat.redis_field(name, feature.name))
-        columns.append(value_bytes(table[feature.name], feature.dtype.to_value_type()))
+    fields, keys = _fields(config, view), _keys(config, view, table)
+    values = [value_bytes(table[f.name], f.dtype.to_value_type()) for f in view.features]
+    columns = [_times(table[EVENT_TIME]), *values]
     rows = list(zip(keys, zip(*columns, strict=True), strict=True))
     life = config.online_store.key_ttl_seconds
     client = feast_compat.redis_client(store, config)
+    remove_vectors(client, config.project, keys)
     for start in range(0, len(rows), ROWS_A_ROUND):
         with client.pipeline(transaction=False) as pipe:
-            for key, values in rows[start : start + ROWS_A_ROUND]:
-                pipe.hset(key, mapping=dict(zip(fields, values, strict=True)))
+            for key, cells in rows[start : start + ROWS_A_ROUND]:
+                pipe.hset(key, mapping=dict(zip(fields, cells, strict=True)))
                 if life:
                     pipe.expire(key, life)
             pipe.execute()
+    remove_vectors(client, config.project, keys)
 
 
 def _times(column: pa.ChunkedArray) -> list[bytes]:

@@ -90,6 +90,22 @@ def erase(config: RepoConfig, store: SqliteOnlineStore, view: FeatureView, keys:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+def empty(config: RepoConfig, store: SqliteOnlineStore, view: FeatureView) -> int:
+    """Remove all rows of a view; the next ones are written to their pages."""
+    versioned = config.registry.enable_online_feature_view_versioning
+    name = compute_table_id(config.project, view, versioned)
+    with closing(sqlite3.connect(feast_compat.sqlite_path(store, config))) as connection:
+        there = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+        if not connection.execute(there, (name,)).fetchone()[0]:
+            return 0  # nothing was ever materialized
+        count: int = connection.execute(
+            f"SELECT count(DISTINCT entity_key) FROM {quote(name)}"
+        ).fetchone()[0]
+        with connection:
+            connection.execute(f"DELETE FROM {quote(name)}")
+        return count
+
+
 def _insert_in_order(connection: sqlite3.Connection, insert: str) -> None:
     connection.execute("CREATE INDEX temp.given_order ON given_rows (entity_key)")
     in_order = "WHERE entity_key > ? AND entity_key <= ? ORDER BY entity_key"

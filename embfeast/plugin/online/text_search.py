@@ -5,6 +5,7 @@ the text travels on as it is, and the provider, which is told the view, computes
 """
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from embfeast.errors import EmbfeastError
 from embfeast.plugin.feast_compat import in_order_of_answer
 from embfeast.plugin.feature_table import DIGEST_TAG, ENTRY_TAG, is_ours
 from embfeast.plugin.live import check_text, serving_recipe
+from embfeast.plugin.online.expiry import oldest_valid
 from embfeast.recipe.encoded import is_missing
 
 Search = Callable[..., list[Any]]
@@ -56,16 +58,35 @@ def search_texts(search: Search, config: RepoConfig, asked: dict[str, Any], long
     if not is_ours(view):
         if isinstance(query, str):
             asked = asked | {"embedding": _of_feast(config.embedding_model, view, query)}
-        return in_order_of_answer(search(**asked))
+        return in_order_of_answer(_valid(search, asked))
     text = words if query is None else query
     if isinstance(text, str):
         asked = asked | {"embedding": query_vector(view, text, longest)}
     # Milvus searches a field that is asked for alone; the digest tells whose values are found.
     needed = [_vector(view), f"{view.name}_digest"]
     wanted = [*dict.fromkeys([*(asked["requested_features"] or []), *needed])]
-    found = search(**asked | {"requested_features": wanted, "query_string": None})
+    found = _valid(search, asked | {"requested_features": wanted, "query_string": None})
     _refuse_other_recipes(view, found)
     return in_order_of_answer(found)
+
+
+def _valid(search: Search, asked: dict[str, Any]) -> list[Any]:
+    """Search until as many rows within the view's ttl are found as are asked for, or all are."""
+    oldest, wanted = oldest_valid(asked["table"]), asked["top_k"]
+    if oldest is None:
+        return search(**asked)
+    limit = wanted
+    while True:
+        found = search(**asked | {"top_k": limit})
+        valid = [one for one in found if _aware(one[0]) >= oldest]
+        if len(valid) >= wanted or len(found) < limit:
+            return valid[:wanted]
+        limit *= 2
+
+
+def _aware(moment: datetime) -> datetime:
+    """Return a row's event time, which some stores give without its zone, UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def query_vector(view: FeatureView, text: str, longest: int) -> list[float]:

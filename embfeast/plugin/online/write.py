@@ -67,6 +67,23 @@ def erase_online(config: RepoConfig, store: Any, view: FeatureView, keys: pa.Tab
         ) from error
 
 
+def empty_online(config: RepoConfig, store: Any, view: FeatureView) -> int | None:
+    """Remove all rows of a version of a view, and return their number where the store tells it.
+
+    Raises
+    ------
+    EmbfeastError
+        The store refused it.
+    """
+    try:
+        return (_own_writer(store) or any_store).empty(config, store, view)
+    except Exception as error:  # each store raises its own kinds
+        raise EmbfeastError(
+            f"view {view.name!r}: {online_server(config)} refused to free its rows: {error}",
+            "run the same command again once it takes writes",
+        ) from error
+
+
 def bulk_writer(config: RepoConfig, store: Any) -> BulkWriter:
     """Return what writes to a store: its own module, or Feast's write where it has none."""
     writer = _own_writer(store)

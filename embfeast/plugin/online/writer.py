@@ -37,6 +37,12 @@ class BulkWriter(Protocol):
     def erase(self, config: RepoConfig, store: Any, view: FeatureView, keys: pa.Table) -> None:
         """Remove what these keys have of a view; a key that has nothing is passed over."""
 
+    def empty(self, config: RepoConfig, store: Any, view: FeatureView) -> int | None:
+        """Remove all rows of a view as it is, and return their number where it is known.
+
+        Of a view in several versions the others stay.
+        """
+
 
 def table_by_table(
     config: RepoConfig,

@@ -15,6 +15,7 @@ def check_recipe(repository: Repository) -> Iterator[Finding]:
     fitted = repository.fitted
     file = repository.folder / "recipe.yaml"
     apply = f"feast -c {repository.folder} apply"
+    beside = f"{apply} --no-promote, materialize that version, then embfeast promote"
     if file.exists() and Recipe.from_yaml(file).settings != fitted.settings:
         found = f"{file} is not what the current recipe {fitted.digest[:12]} was fitted from"
         fit = f"embfeast fit --repo {repository.folder}"
@@ -31,7 +32,9 @@ def check_recipe(repository: Repository) -> Iterator[Finding]:
             "warning" if kept else "broken",
             f"views of recipe {digest[:12]} are applied, but {fitted.digest[:12]} was fitted since"
             + ("" if kept else f", and {repository.settings.recipes} has lost the applied one"),
-            f"{apply}, then embfeast materialize --repo {repository.folder}",
+            beside
+            if repository.is_versioned
+            else f"{apply}, then embfeast materialize --repo {repository.folder}",
         )
     served = {view.tags[ENTRY_TAG] for view in views}
     if lacking := [entry for entry in fitted.entries if entry not in served]:
@@ -60,7 +63,7 @@ def open_applied(repository: Repository, digest: str) -> tuple[FittedRecipe | No
         current = current_digest(repository.settings.recipes)
     except EmbfeastError as error:
         return None, Finding("recipe", "broken", error.found, error.mend)
-    if current != digest:
+    if current != digest and not repository.is_versioned:
         found = f"the recipe was fitted again ({current[:12]}), the registry has {digest[:12]}"
         return fitted, Finding("recipe", "broken", found, "run `feast apply`, then materialize")
     return fitted, Finding("recipe", "ok", "saved, applied and unchanged")
