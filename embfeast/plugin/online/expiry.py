@@ -29,7 +29,9 @@ def expire_rows(store: OnlineStore) -> OnlineStore:
 
 def oldest_valid(view: Any, now: datetime | None = None) -> datetime | None:
     """Return the earliest event time of rows that a view's ttl leaves valid; None without a ttl."""
-    return (now or datetime.now(UTC)) - view.ttl if view.ttl else None
+    # On-demand views that are written online have rows and no ttl.
+    lasting = getattr(view, "ttl", None)
+    return (now or datetime.now(UTC)) - lasting if lasting else None
 
 
 def _read(read: Callable[..., None], config: Any, groups: list[Group], *given: Any) -> None:
@@ -52,8 +54,9 @@ async def _read_async(
 
 def _parts(groups: list[Group]) -> list[list[Group]]:
     """Return views with a ttl one by one, and the others together, which a store reads at once."""
-    lasting = [group for group in groups if not group[0].ttl]
-    return [lasting] * bool(lasting) + [[group] for group in groups if group[0].ttl]
+    lasting = [group for group in groups if oldest_valid(group[0]) is None]
+    others = [[group] for group in groups if oldest_valid(group[0]) is not None]
+    return [lasting] * bool(lasting) + others
 
 
 def empty_old(response: GetOnlineFeaturesResponse, first: int, groups: list[Group]) -> None:

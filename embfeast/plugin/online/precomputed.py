@@ -170,7 +170,7 @@ async def _read_async(
 def _of_one_key(groups: list[Group]) -> bool:
     """Tell whether views have the same keys: Feast makes vectors by the first one's alone."""
     keys = {
-        (tuple(view.join_keys), tuple(sorted(view.projection.join_key_map.items())))
+        (tuple(getattr(view, "join_keys", ())), tuple(sorted(view.projection.join_key_map.items())))
         for view, _ in groups
     }
     return len(keys) == 1
