@@ -27,12 +27,13 @@ from embfeast.plugin.online.read_ahead import read_ahead
 from embfeast.plugin.online.write import write_online
 from embfeast.tables import coverage
 from embfeast.tables.append import Appender
-from embfeast.tables.columns import CREATED_TIME
-from embfeast.tables.newest_rows import newest_rows
+from embfeast.tables.columns import CREATED_TIME, EVENT_TIME
+from embfeast.tables.newest_rows import newest_of_keys, newest_rows
 from embfeast.tables.place import Place
 from embfeast.tables.present_rows import PresentRows
 from embfeast.tables.table import Table
 from embfeast.tables.upkeep import keep_up
+from embfeast.texts.database import quote
 from embfeast.texts.stretches import Stretch
 
 
@@ -130,6 +131,7 @@ class Commit:
 
     def serve(self, store: Any, newest: Newest) -> None:
         """Put each view's newest rows online, where it is served."""
+        seen = self.files()
         # The rows of the next view are read while those of one are written.
         coming = read_ahead(
             (target, count, rows)
@@ -141,6 +143,28 @@ class Commit:
         for (target, count), group in groupby(coming, key=itemgetter(0, 1)):
             tables = (rows for _, _, rows in group)
             write_online(self.config, store, target.view, tables, count)
+        self.catch_up(store, seen)
+
+    def files(self) -> list[set[str]]:
+        """Return the files of each view's table, of which the newest rows are read."""
+        return [set(target.stored.files) for target in self.targets]
+
+    def catch_up(self, store: Any, seen: Sequence[set[str]]) -> None:
+        """Put online what others have added since those files were all of a table.
+
+        Their own write may have come before ours, which then put an older row in its place.
+        """
+        for target, known in zip(self.targets, seen, strict=True):
+            while is_served(target.view) and (
+                added := [file for file in target.stored.reload().files if file not in known]
+            ):
+                known.update(added)
+                keys, stored = target.table.keys, target.stored
+                names = ", ".join(map(quote, [*keys, EVENT_TIME, CREATED_TIME]))
+                rows = stored.query(f"SELECT {names} FROM {stored.scan(added)}")
+                if rows.num_rows:
+                    newest = newest_of_keys(stored, keys, rows)
+                    write_online(self.config, store, target.view, [newest], newest.num_rows)
 
     def serve_period(self, store: Any, start: datetime | None, end: datetime | None) -> None:
         """Put the newest row of every key that has one in a period online."""

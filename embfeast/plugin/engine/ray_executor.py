@@ -122,6 +122,7 @@ class RayExecutor:
         if not is_server(commit.config):
             commit.serve_period(store, start, end)
             return
+        seen = commit.files()
 
         def calls() -> Iterator[tuple[Any, ...]]:
             for target in commit.targets:
@@ -135,6 +136,7 @@ class RayExecutor:
 
         for _ in self._pool.each("serve", calls()):
             pass
+        commit.catch_up(store, seen)
 
     def _add(self, done: Done) -> None:
         for file in done.files:

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embfeast import EmbfeastError
+from embfeast.plugin.engine import commit
 from embfeast.plugin.engine.push import push_texts, read_frame
 from embfeast.plugin.feature_table import feature_table
 from embfeast.repository.check.verify import verify
@@ -252,6 +253,23 @@ def test_a_push_does_not_try_for_ever_where_others_always_come_first(pushed, mon
     monkeypatch.setattr(Table, "commit", too_late)
     with pytest.raises(BusyError, match="nothing was stored; try again"):
         push_texts(repo.config(), store._get_provider().online_store, [of(store)], rows(NEW))
+
+
+def test_a_newer_row_that_came_while_an_older_one_went_online_is_not_replaced(pushed, monkeypatch):
+    repo, store, _ = pushed
+    write, waiting = commit.write_online, [rows((21, "late", "the newer text", day(31), day(31)))]
+
+    def after_another_push(*given):
+        if waiting:
+            store.push("review_push", waiting.pop())
+        write(*given)
+
+    monkeypatch.setattr(commit, "write_online", after_another_push)
+    store.push("review_push", rows((21, "late", "the older text", day(30), day(30))))
+    table = stored(repo, store)
+    newest = table.filter(pa.compute.equal(table["review_id"], 21))["reduced"].to_pylist()
+    assert len(newest) == 2
+    assert np.array_equal(repo.lookup(store, [21])["reduced"][0], np.float32(newest[-1]))
 
 
 PUSH = """
