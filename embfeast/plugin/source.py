@@ -16,9 +16,10 @@ from embfeast.errors import EmbfeastError, first_line
 from embfeast.plugin.engine_choice import NEEDS_OURS
 from embfeast.plugin.feast_compat import is_our_engine, is_our_offline_store
 from embfeast.storage import Folder, is_local
-from embfeast.texts.database import open_text_database
+from embfeast.texts.column_types import base_type
+from embfeast.texts.database import open_text_database, relation
 from embfeast.texts.forgotten import ForgottenKeys
-from embfeast.texts.opened import Columns, OpenedTable, OpenedTexts, base_type, relation
+from embfeast.texts.opened import Columns, OpenedTable, OpenedTexts
 
 VALUE_TYPES = {
     "BOOLEAN": ValueType.BOOL,

@@ -12,8 +12,9 @@ import pandas as pd
 
 from embfeast.errors import EmbfeastError, did_you_mean, first_line
 from embfeast.plugin.source import DuckDBSource
+from embfeast.texts.column_types import MOMENT
 from embfeast.texts.database import literal, quote
-from embfeast.texts.opened import MOMENT, Columns, OpenedTexts, joined_texts
+from embfeast.texts.opened import Columns, OpenedTexts, joined_texts
 
 READERS = {".csv": "read_csv", ".tsv": "read_csv", ".parquet": "read_parquet"}
 

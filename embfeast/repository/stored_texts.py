@@ -13,8 +13,9 @@ from embfeast.plugin.feature_table import FeatureTable, is_ours
 from embfeast.repository.online_lookup import service_for, stored_views, typed_value
 from embfeast.repository.repository import Repository
 from embfeast.tables.columns import EVENT_TIME
+from embfeast.texts.column_types import moment
 from embfeast.texts.database import quote
-from embfeast.texts.opened import joined_texts, moment
+from embfeast.texts.opened import joined_texts
 
 # Columns of the rows that are asked for: no source has any of that name.
 OURS = "embfeast_key_"

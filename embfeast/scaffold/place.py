@@ -14,8 +14,7 @@ from embfeast.scaffold.loading import brought_here, file_ending, load_file
 from embfeast.scaffold.names import name_of
 from embfeast.scaffold.table import TextTable, only_table, open_table
 from embfeast.storage import Folder
-from embfeast.texts.database import literal, quote
-from embfeast.texts.opened import relation
+from embfeast.texts.database import literal, quote, relation
 
 # The column that holds the one moment at which all texts were known.
 KNOWN = "known_since"

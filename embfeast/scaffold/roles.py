@@ -9,8 +9,8 @@ from embfeast.plugin.view_factory import KEY_TYPES
 from embfeast.scaffold.loading import ROW, no_column
 from embfeast.scaffold.names import shown
 from embfeast.scaffold.table import Column, TextTable
+from embfeast.texts.column_types import TEXT_TYPES, WHOLE_TYPES, base_type
 from embfeast.texts.database import quote
-from embfeast.texts.opened import TEXT_TYPES, WHOLE_TYPES, base_type
 
 TIME_NAMES = ("event_timestamp", "created_at", "written_at", "timestamp", "created", "date", "time")
 # Say when a row was known or changed, rather than when it became true.

@@ -11,8 +11,9 @@ from embfeast.repository.fitting import nearest_cutoff
 from embfeast.scaffold.names import shown
 from embfeast.scaffold.roles import Roles
 from embfeast.scaffold.table import TextTable
+from embfeast.texts.column_types import moment
 from embfeast.texts.database import quote
-from embfeast.texts.opened import joined_texts, moment
+from embfeast.texts.opened import joined_texts
 
 # A fit without --as-of reads the rows before this share of them, in order of time.
 SHARE = 0.8

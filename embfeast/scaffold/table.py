@@ -17,8 +17,9 @@ from feast.value_type import ValueType
 from embfeast.errors import EmbfeastError, did_you_mean
 from embfeast.plugin.source import feast_type
 from embfeast.storage import Folder
+from embfeast.texts.column_types import MOMENT
 from embfeast.texts.database import open_text_database, quote
-from embfeast.texts.opened import MOMENT, OpenedTable
+from embfeast.texts.opened import OpenedTable
 
 # Rows that say how a column's texts look.
 LOOKED_AT = 5_000

@@ -32,6 +32,28 @@ def quote(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def relation(table: str | None, query: str | None) -> str:
+    r"""Return what stands after FROM; a table's name may begin with its schema, and its catalog.
+
+    Examples
+    --------
+    >>> relation("main.reviews", None), relation(None, "SELECT 1 AS id -- one;")
+    ('"main"."reviews"', '(SELECT 1 AS id -- one;\n)')
+    >>> relation(None, 'SELECT "列" FROM r; -- 列;')
+    '(SELECT "列" FROM r\n)'
+    """
+    if table:
+        return ".".join(map(quote, table.split(".")))
+    # On a line of its own: the query may end in a comment, also behind its semicolons.
+    code = (query or "").encode()  # DuckDB counts places in bytes
+    for start, kind in reversed(duckdb.tokenize(query or "")):
+        if code[start : start + 1] == b";":
+            code = code[:start]
+        elif kind is not duckdb.token_type.comment:
+            break
+    return f"({code.decode().strip()}\n)"
+
+
 def literal(text: str) -> str:
     """Quote a string for SQL, where a value cannot be bound.
 

@@ -1,6 +1,5 @@
 """An opened table or query of texts: what it says, checked and read on one connection."""
 
-import re
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,58 +15,20 @@ from numpy.typing import NDArray
 from embfeast.errors import EmbfeastError, did_you_mean
 from embfeast.moments import UNITS, likely_unit
 from embfeast.recipe.encoded import is_missing
-from embfeast.texts.database import cursor_of, quote, why_not
-from embfeast.texts.forgotten import FRACTION_TYPES, ForgottenKeys
+from embfeast.texts.column_types import (
+    KEY_TYPES,
+    NUMBER_TYPES,
+    TEXT_TYPES,
+    TIME_TYPES,
+    WHOLE_TYPES,
+    ZONED,
+    base_type,
+    moment,
+)
+from embfeast.texts.database import cursor_of, quote, relation, why_not
+from embfeast.texts.forgotten import ForgottenKeys
 
-MOMENT = "TIMESTAMP WITH TIME ZONE"
-ZONED = {MOMENT, "TIMESTAMPTZ_NS"}
-TEXT_TYPES = {"VARCHAR", "ENUM", "UUID", "JSON"}  # read as text
-TIME_TYPES = {"TIMESTAMP", "TIMESTAMPTZ", "DATE"}
-WHOLE_TYPES = {
-    f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
-} | {"HUGEINT"}
-KEY_TYPES = TEXT_TYPES | WHOLE_TYPES | FRACTION_TYPES | {"BOOLEAN", "DATE"}  # of one text each
-NUMBER_TYPES = {"INTEGER", "BIGINT", "UBIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL"}
 _said_naive: set[tuple[str, str]] = set()
-
-
-def base_type(kind: str) -> str:
-    """Return a DuckDB type without width, unit or zone.
-
-    Examples
-    --------
-    >>> base_type("DECIMAL(9,2)"), base_type("TIMESTAMP WITH TIME ZONE"), base_type("FLOAT[384]")
-    ('DECIMAL', 'TIMESTAMP', 'FLOAT[384]')
-    """
-    element = re.sub(r"\[\d*\]$", "", kind)
-    return re.split(r"[(\s_]", element, maxsplit=1)[0].upper() + kind[len(element) :]
-
-
-def relation(table: str | None, query: str | None) -> str:
-    r"""Return what stands after FROM; a table's name may begin with its schema, and its catalog.
-
-    Examples
-    --------
-    >>> relation("main.reviews", None), relation(None, "SELECT 1 AS id -- one;")
-    ('"main"."reviews"', '(SELECT 1 AS id -- one;\n)')
-    >>> relation(None, 'SELECT "列" FROM r; -- 列;')
-    '(SELECT "列" FROM r\n)'
-    """
-    if table:
-        return ".".join(map(quote, table.split(".")))
-    # On a line of its own: the query may end in a comment, also behind its semicolons.
-    code = (query or "").encode()  # DuckDB counts places in bytes
-    for start, kind in reversed(duckdb.tokenize(query or "")):
-        if code[start : start + 1] == b";":
-            code = code[:start]
-        elif kind is not duckdb.token_type.comment:
-            break
-    return f"({code.decode().strip()}\n)"
-
-
-def moment(column: str) -> str:
-    """Return the SQL of a time as it is stored: with a zone, in microseconds."""
-    return f"CAST({quote(column)} AS {MOMENT})"
 
 
 class OpenedTable:

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embfeast import EmbfeastError
-from embfeast.texts.opened import Columns, OpenedTable, OpenedTexts, base_type
+from embfeast.texts.column_types import base_type
+from embfeast.texts.opened import Columns, OpenedTable, OpenedTexts
 
 COLUMNS = Columns(["id"], "event", "known", ["body"])
 ROW = "({id}, {body!r}, TIMESTAMPTZ '2026-03-0{at} 00:00Z', TIMESTAMPTZ '2026-03-0{known} 00:00Z')"

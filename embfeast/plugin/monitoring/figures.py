@@ -20,8 +20,8 @@ from embfeast.plugin.feature_table import AS_OF_TAG
 from embfeast.plugin.source import DuckDBSource
 from embfeast.plugin.source_scan import run_query, scan_of
 from embfeast.texts import database
+from embfeast.texts.column_types import MOMENT
 from embfeast.texts.database import quote
-from embfeast.texts.opened import MOMENT
 
 SAMPLE = 1000  # vectors a side that are compared
 Figures = dict[str, Any]
