@@ -130,18 +130,19 @@ def work_left(
     found = {
         place: present[place].find(identities(chunk, table)) for place, table in tables.items()
     }
-    return work_of(chunk, found, again=again)
+    return work_of(chunk, tables, found, again=again)
 
 
 def work_of(
     chunk: pa.Table,
+    tables: Mapping[Place, FeatureTable],
     found: Mapping[Place, tuple[NDArray[np.bool_], pa.Array]],
     *,
     again: bool = False,
 ) -> Work:
     """Compare a chunk, with its texts' digests, with what `PresentRows.find` gave for its rows."""
     compared = {
-        place: (absent, of_another_text(digests, chunk))
+        place: (absent, of_another_text(digests, identities(chunk, tables[place])))
         for place, (absent, digests) in found.items()
     }
     lacking = {place: absent | changed | again for place, (absent, changed) in compared.items()}

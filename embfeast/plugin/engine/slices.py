@@ -78,7 +78,7 @@ def read_slice(
 ) -> tuple[Work, dict[Place, pa.Table]]:
     """Read the texts of a slice; return what is left to do, and which rows are then outdated."""
     rows = with_text_digests(read_stretch(texts, given.stretch), texts.columns.texts)
-    work = work_of(rows, given.found, again=again)
+    work = work_of(rows, tables, given.found, again=again)
     return work, outdated_rows(work, tables, again=again)
 
 
