@@ -86,7 +86,7 @@ def run_page(page: Path, folder: Path) -> None:
 def quickstart(tmp_path_factory) -> Path:
     """The folder in which the quick start was followed."""
     folder = tmp_path_factory.mktemp("quickstart")
-    shutil.copy(ROOT / "examples" / "reviews.csv", folder)
+    shutil.copy(ROOT / "docs" / "reviews.csv", folder)
     run_page(QUICKSTART, folder)
     return folder
 
@@ -97,7 +97,7 @@ def test_every_block_of_a_page_runs(page, tmp_path, request):
     goes_on = GOES_ON in " ".join(page.read_text(encoding="utf-8").split())
     if page == QUICKSTART or goes_on:
         shutil.copytree(request.getfixturevalue("quickstart"), tmp_path, dirs_exist_ok=True)
-    shutil.copy(ROOT / "examples" / "reviews.csv", tmp_path)
+    shutil.copy(ROOT / "docs" / "reviews.csv", tmp_path)
     if page != QUICKSTART:
         run_page(page, tmp_path)
 

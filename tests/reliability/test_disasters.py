@@ -18,7 +18,7 @@ from tests.small_repository import day
 pytestmark = pytest.mark.slow
 
 
-def run(processes, target, *arguments, seconds=120):
+def run(processes, target, *arguments, seconds=1_200):
     made = processes.Process(target=target, args=tuple(map(str, arguments[:2])) + arguments[2:])
     made.start()
     made.join(seconds)
