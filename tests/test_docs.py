@@ -1,8 +1,8 @@
 """The documentation is true: every code block runs, every link leads somewhere.
 
-The blocks of a page run in order, in one folder of their own that holds the
-pages' own `reviews.csv`: `python` in one namespace a page, `bash` with the package's commands on the path;
-`yaml` is read, as a recipe where it has tricks. A block that cannot run stands behind a comment
+The blocks of a page run in order, in one folder of their own that holds `docs/reviews.csv`:
+`python` in one namespace a page, `bash` with the package's commands on the path; `yaml` is read, as
+a recipe where it has tricks. A block that cannot run stands behind a comment
 `<!-- skip: next "why" -->`.
 """
 
