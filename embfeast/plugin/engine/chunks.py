@@ -27,7 +27,7 @@ from embfeast.tables.columns import (
 )
 from embfeast.tables.files import DataFile, write_file
 from embfeast.tables.place import Place
-from embfeast.tables.present_rows import PresentRows, of_another_text
+from embfeast.tables.present_rows import PresentRows
 from embfeast.texts.database import quote
 from embfeast.texts.opened import joined_texts
 
@@ -127,24 +127,19 @@ def work_left(
     All tables are of one recipe and one source. With `again` all its rows are to be computed.
     """
     chunk = with_text_digests(chunk, next(iter(tables.values())).source.text_columns)
-    found = {
-        place: present[place].find(identities(chunk, table)) for place, table in tables.items()
+    compared = {
+        place: present[place].compare(identities(chunk, table)) for place, table in tables.items()
     }
-    return work_of(chunk, tables, found, again=again)
+    return work_of(chunk, compared, again=again)
 
 
 def work_of(
     chunk: pa.Table,
-    tables: Mapping[Place, FeatureTable],
-    found: Mapping[Place, tuple[NDArray[np.bool_], pa.Array]],
+    compared: Mapping[Place, tuple[NDArray[np.bool_], NDArray[np.bool_]]],
     *,
     again: bool = False,
 ) -> Work:
-    """Compare a chunk, with its texts' digests, with what `PresentRows.find` gave for its rows."""
-    compared = {
-        place: (absent, of_another_text(digests, identities(chunk, tables[place])))
-        for place, (absent, digests) in found.items()
-    }
+    """Keep of a chunk, with its texts' digests, what `PresentRows.compare` says is to be done."""
     lacking = {place: absent | changed | again for place, (absent, changed) in compared.items()}
     rows = np.flatnonzero(np.logical_or.reduce(list(lacking.values())))
     return Work(

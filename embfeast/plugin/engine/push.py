@@ -77,13 +77,14 @@ def push_texts(
         A column, key, time or text is not as the source has it; nothing is stored.
     """
     by_recipe: dict[str, list[FeatureView]] = defaultdict(list)
-    for view in views:
-        by_recipe[feature_table(view, config).digest].append(view)
-    first = feature_table(views[0], config)
+    tables = [feature_table(view, config) for view in views]
+    for view, table in zip(views, tables, strict=True):
+        by_recipe[table.digest].append(view)
+    first = tables[0]
     settings = RepositorySettings(config)
     kinds = [first.schema.field(key).type for key in first.keys]
     keys = dict(zip(first.source_keys, kinds, strict=True))
-    entities = list(dict.fromkeys(filter(None, (feature_table(v, config).entity for v in views))))
+    entities = list(dict.fromkeys(table.entity for table in tables if table.entity))
     chunk = read_frame(frame, first.source, keys, settings.engine.longest_text, entities)
     _refuse_forgotten(config, chunk, first)
     counts = RunCounts(chunk.num_rows)

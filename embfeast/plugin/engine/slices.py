@@ -22,7 +22,7 @@ from embfeast.plugin.feature_table import FeatureTable
 from embfeast.recipe import FittedRecipe
 from embfeast.tables.files import DataFile
 from embfeast.tables.place import Place
-from embfeast.tables.present_rows import PresentRows
+from embfeast.tables.present_rows import PresentRows, of_another_text
 from embfeast.texts.opened import OpenedTexts
 from embfeast.texts.stretches import Stretch, read_stretch
 
@@ -78,7 +78,11 @@ def read_slice(
 ) -> tuple[Work, dict[Place, pa.Table]]:
     """Read the texts of a slice; return what is left to do, and which rows are then outdated."""
     rows = with_text_digests(read_stretch(texts, given.stretch), texts.columns.texts)
-    work = work_of(rows, tables, given.found, again=again)
+    compared = {
+        place: (absent, of_another_text(digests, identities(rows, tables[place])))
+        for place, (absent, digests) in given.found.items()
+    }
+    work = work_of(rows, compared, again=again)
     return work, outdated_rows(work, tables, again=again)
 
 
