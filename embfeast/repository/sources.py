@@ -31,9 +31,12 @@ def text_sources(repo: Path) -> dict[str, DuckDBSource]:
     """Return all text sources of a repository, by name."""
     found: dict[str, DuckDBSource] = {}
     root = repo.resolve()
-    with _importable(root):
-        for file in get_repo_files(root):
-            module = ".".join(file.relative_to(root).with_suffix("").parts)
+    files = {
+        ".".join(file.relative_to(root).with_suffix("").parts): file
+        for file in get_repo_files(root)
+    }
+    with _importable(root, {module.partition(".")[0] for module in files}):
+        for module, file in files.items():
             try:
                 declared = vars(importlib.import_module(module))
             except EmbfeastError:  # no recipe is fitted yet
@@ -48,15 +51,26 @@ def text_sources(repo: Path) -> dict[str, DuckDBSource]:
 
 
 @contextmanager
-def _importable(root: Path) -> Iterator[None]:
-    """Import from a folder, and forget its modules afterwards: another one has the same names."""
+def _importable(root: Path, names: set[str]) -> Iterator[None]:
+    """Import from a folder alone: modules of another with the same names are set aside.
+
+    The folder's own are forgotten afterwards, since the next one may use their names.
+    """
+    loaded = [name for name in sys.modules if name.partition(".")[0] in names]
+    aside = {name: sys.modules.pop(name) for name in loaded if not _lies_in(root, name)}
     before = set(sys.modules)
     sys.path.insert(0, str(root))
+    importlib.invalidate_caches()
     try:
         yield
     finally:
         sys.path.remove(str(root))
         for name in set(sys.modules) - before:
-            file = getattr(sys.modules[name], "__file__", None)
-            if file and Path(file).resolve().is_relative_to(root):
+            if _lies_in(root, name):
                 del sys.modules[name]
+        sys.modules.update(aside)
+
+
+def _lies_in(root: Path, module: str) -> bool:
+    file = getattr(sys.modules[module], "__file__", None)
+    return file is not None and Path(file).resolve().is_relative_to(root)

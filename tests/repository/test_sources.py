@@ -1,4 +1,5 @@
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -40,6 +41,18 @@ def test_modules_of_a_repository_are_forgotten_so_that_another_may_use_their_nam
     (folder / "sources.py").write_text(SOURCE.format(name="messages"))
     (folder / "views.py").unlink()
     assert list(text_sources(folder)) == ["messages"]
+
+
+def test_a_module_of_another_place_with_the_same_name_is_not_taken_for_the_repositorys(
+    folder, tmp_path_factory, monkeypatch
+):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "sources.py").write_text("reviews = None")
+    monkeypatch.syspath_prepend(elsewhere)
+    other = import_module("sources")
+    assert text_source(folder).name == "reviews"
+    assert import_module("sources") is other
+    del sys.modules["sources"]
 
 
 def test_of_several_sources_one_must_be_named(folder):

@@ -77,9 +77,12 @@ class FileRepo(Repo):
         return FeatureStore(repo_path=self.path)
 
     def feast(self, *words: str) -> str:
-        sys.modules.pop("views", None)  # a process of its own would read the file anew
-        with contextlib.chdir(self.path), patch.object(sys, "path", list(sys.path)):
-            return said(click_testing.CliRunner().invoke(feast_cli, ["-c", str(self.path), *words]))
+        try:
+            with contextlib.chdir(self.path), patch.object(sys, "path", list(sys.path)):
+                words = ("-c", str(self.path), *words)
+                return said(click_testing.CliRunner().invoke(feast_cli, words))
+        finally:
+            sys.modules.pop("views", None)  # a process of its own would leave it to nobody
 
     def embfeast(self, *words: str) -> str:
         return said(CliRunner().invoke(app, [*words, "--repo", str(self.path)]))
