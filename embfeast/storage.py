@@ -20,6 +20,7 @@ from embfeast.errors import EmbfeastError, first_line
 # What servers and the library say, what it means here, and what to do.
 MEANINGS = (
     ("NoSuchBucket", "the bucket does not exist", "correct its name, or make the bucket"),
+    ("ContainerNotFound", "the bucket does not exist", "correct its name, or make the bucket"),
     ("InvalidAccessKeyId", "the access key is unknown", "see AWS_ACCESS_KEY_ID"),
     ("SignatureDoesNotMatch", "the secret key is wrong", "see AWS_SECRET_ACCESS_KEY"),
     ("ExpiredToken", "the session has expired", "see AWS_SESSION_TOKEN"),
@@ -34,6 +35,18 @@ MEANINGS = (
     ("error sending request", "its server does not answer", "see AWS_ENDPOINT_URL"),
 )
 ENVIRONMENT = ("AWS_", "AZURE_", "GOOGLE_")
+# The same in the words of other storage than S3.
+WORDS = {
+    "az://": {
+        "AWS_ACCESS_KEY_ID": "AZURE_STORAGE_ACCOUNT_KEY",
+        "AWS_ENDPOINT_URL": "AZURE_STORAGE_ENDPOINT",
+        "bucket": "container",
+    },
+    "gs://": {
+        "AWS_ACCESS_KEY_ID": "GOOGLE_SERVICE_ACCOUNT",
+        "AWS_ENDPOINT_URL": "GOOGLE_SERVICE_ACCOUNT",
+    },
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -206,12 +219,28 @@ def write_bytes(file: str, content: bytes) -> None:
     half.replace(path)
 
 
+def meaning(what: str, told: str) -> tuple[str, str] | None:
+    """Return what words of a server or the library mean for a place, and what to do.
+
+    Examples
+    --------
+    >>> meaning("table az://texts/t", "403 Forbidden")
+    ('access was denied', "see AZURE_STORAGE_ACCOUNT_KEY and the container's policy")
+    """
+    words = next((words for scheme, words in WORDS.items() if scheme in what), {})
+    for sign, *meant in MEANINGS:
+        if sign in told:
+            for ours, theirs in words.items():
+                meant = [one.replace(ours, theirs) for one in meant]
+            return meant[0], meant[1]
+    return None
+
+
 def refused(what: str, error: Exception) -> EmbfeastError:
     """Return the one clear error for what storage said; nothing that it was sent is in it."""
     told = str(error)
-    for sign, meaning, mend in MEANINGS:
-        if sign in told:
-            return EmbfeastError(f"{what}: {meaning}", mend)
+    if meant := meaning(what, told):
+        return EmbfeastError(f"{what}: {meant[0]}", meant[1])
     told = re.sub(r"(?s)^Traceback.*?\n(?=\w+: )", "", told)  # of what DuckDB calls
     status = re.search(r"\b[45]\d\d [A-Z][a-z]+( [A-Z][a-z]+)*", told)
     return EmbfeastError(f"{what}: {status[0] if status else first_line(told)}")

@@ -50,7 +50,6 @@ MEANINGS = (
     ("Json error", "a file of its log is damaged", "bring {log} back from a backup"),
     ("Invalid Parquet file", "a checkpoint of its log was cut short", "remove it: {log}"),
     ("Permission denied", "this user may not read it", "give this user the right to read it"),
-    ("NoSuchBucket", "the bucket does not exist", "correct offline_path, or make the bucket"),
     ("end version", "it has no such version", "name one that `embfeast compact` has not removed"),
 )
 
@@ -382,18 +381,20 @@ def _cannot_open(place: Place, error: Exception) -> EmbfeastError:
             "run `embfeast upgrade`, which takes it over as it is",
         )
     told = str(error)
-    for sign, meaning, mend in (*MEANINGS, *storage.MEANINGS):
+    found = f"feature table {place} cannot be opened"
+    for sign, meaning, mend in MEANINGS:
         if sign in told:
-            found = f"feature table {place} cannot be opened: {meaning}"
-            return EmbfeastError(found, mend.format(log=place.file(LOG)))
+            return EmbfeastError(f"{found}: {meaning}", mend.format(log=place.file(LOG)))
+    if meant := storage.meaning(str(place), told):
+        return EmbfeastError(f"{found}: {meant[0]}", meant[1])
     if isinstance(error, TableNotFoundError) or "Path does not exist" in told:
         if place.is_local and parquet_folder(place.path):
             return EmbfeastError(
-                f"feature table {place} cannot be opened: its log is gone",
+                f"{found}: its log is gone",
                 f"bring {place.file(LOG)} back from a backup",
             )
         return MissingError(f"there is no feature table {place}", "run `feast apply` first")
     return EmbfeastError(
-        f"feature table {place} cannot be opened: {first_line(error)}",
+        f"{found}: {first_line(error)}",
         "see offline_path, and the rights of this user",
     )

@@ -1,5 +1,6 @@
 import multiprocessing
 import shutil
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +19,17 @@ def processes():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.reliability.runs", "onnxruntime", "sklearn.cluster"])
     return context
+
+
+def ended(process, seconds):
+    """Run a process for so long, and kill it then; return how it ended and after how long."""
+    began = time.monotonic()
+    process.start()
+    process.join(seconds)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    return process.exitcode, time.monotonic() - began
 
 
 @pytest.fixture(scope="session")

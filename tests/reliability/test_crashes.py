@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,7 +13,7 @@ import pytest
 
 from embfeast.plugin.feature_table import feature_table
 from tests.reliability import runs
-from tests.reliability.conftest import assert_right, offline, opened, our_views
+from tests.reliability.conftest import assert_right, ended, offline, opened, our_views
 
 pytestmark = pytest.mark.slow
 
@@ -37,17 +36,6 @@ def start_anew(repo):
             stored.execute(f'DELETE FROM "{name}"')
     for view in our_views(repo):
         feature_table(view, repo.config()).ensure()
-
-
-def ended(process, seconds):
-    """Run a process for so long, and kill it then; return how it ended and after how long."""
-    began = time.monotonic()
-    process.start()
-    process.join(seconds)
-    if process.is_alive():
-        process.kill()
-        process.join()
-    return process.exitcode, time.monotonic() - began
 
 
 def test_fifty_kills_at_random_moments_lose_nothing_and_show_no_half_file(

@@ -1,8 +1,8 @@
 """Feature tables on an S3 server, a process of its own on this machine."""
 
+import os
+import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -17,10 +17,13 @@ from embfeast.tables.rewrite import delete_where
 from embfeast.tables.table import Table, ensure_table
 from embfeast.tables.upkeep import compact
 from tests.object_storage import HUSH
+from tests.reliability.conftest import ended, processes
 from tests.small_repository import day
 from tests.tables.conftest import IDENTITY, SCHEMA, content, ids, rows
+from tests.tables.writer import ROWS, STEPS, write
 
 pytestmark = pytest.mark.slow
+__all__ = ["processes"]  # a fixture
 
 
 @pytest.fixture
@@ -82,7 +85,7 @@ def test_a_place_that_is_not_there_is_named_without_a_secret(bucket, place, mess
         (403, "InvalidAccessKeyId", "the access key is unknown; see AWS_ACCESS_KEY_ID"),
         (301, "PermanentRedirect", "the bucket is in another region; see AWS_REGION"),
         (400, "AuthorizationHeaderMalformed", "the bucket is in another region; see AWS_REGION"),
-        (404, "NoSuchBucket", "the bucket does not exist; correct offline_path"),
+        (404, "NoSuchBucket", "the bucket does not exist; correct its name, or make the bucket"),
     ],
 )
 def test_no_permission_and_another_region_are_one_clear_error(answering, status, code, message):
@@ -100,33 +103,37 @@ def test_an_endpoint_that_nobody_answers_is_one_clear_error(bucket, monkeypatch)
         Table.open(Place("s3://features/t"))
 
 
-KILLED = """
-import sys
-from embfeast.tables.append import Appender
-from embfeast.tables.place import Place
-from embfeast.tables.present_rows import PresentRows
-from embfeast.tables.table import Table
-from tests.tables.conftest import IDENTITY, rows
-print("ready", flush=True)
-table = Table.open(Place(sys.argv[1]))
-present, appender = PresentRows(table, IDENTITY), Appender(table, IDENTITY)
-for start in range(0, 100, 10):
-    chunk = rows(start, 10)
-    appender.append(chunk.filter(list(present.lacking(chunk.select(IDENTITY)))))
-"""
+def test_fifty_kills_while_it_adds_joins_and_vacuums_lose_and_repeat_nothing(bucket, processes):
+    environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    step = processes.Value("i", -1)
 
+    def started_anew(number):
+        return ensure_table(Place(f"{bucket}/killed/{number}"), SCHEMA)[0]
 
-def test_a_writer_killed_at_any_moment_loses_and_repeats_nothing(table):
-    words = [sys.executable, "-c", KILLED, str(table.place)]
-    for number in range(8):
-        with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
-            process.stdout.readline()
-            time.sleep(0.05 + 0.15 * number)
-            process.kill()
-        seen = ids(table.reload())
-        assert len(seen) == len(set(seen))
-    subprocess.run(words, check=True, stdout=subprocess.PIPE)
-    assert ids(table.reload()) == list(range(100))
+    def run(table, seconds=None):
+        words = (str(table.place), environment, step)
+        return ended(processes.Process(target=write, args=words), seconds)
+
+    for warm in ("first", "second"):  # the first one waits for the modules to be imported
+        table = started_anew(warm)
+        code, whole = run(table)
+        assert code == 0
+        assert ids(table.reload()) == list(range(ROWS))
+    rng, met = random.Random(11), set()
+    for number in range(50):
+        if number % 10 == 0:  # the others go on where a killed writer has left off
+            table, seen = started_anew(number), set()
+        code, _ = run(table, rng.uniform(0.05, 0.6) * whole)
+        met |= {STEPS[step.value]} if code else set()
+        now = ids(table.reload())
+        assert len(set(now)) == len(now)
+        assert seen <= set(now)
+        seen = set(now)
+        assert table.damaged() == []
+        if number % 10 == 9:
+            assert run(table)[0] == 0
+            assert ids(table.reload()) == list(range(ROWS))
+    assert met == set(STEPS)
 
 
 def test_a_server_that_goes_away_in_mid_commit_and_comes_back_loses_nothing(table, server):

@@ -1,0 +1,109 @@
+"""Feature tables on Azurite, Microsoft's own stand-in for Azure's blob storage.
+
+It comes from npm and not from a Python registry, so that it is used where somebody has put it:
+``npm install azurite`` and its folder ``node_modules/.bin`` on the path.
+"""
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import shutil
+import socket
+import subprocess
+import time
+from email.utils import formatdate
+from http.client import HTTPConnection
+
+import pytest
+
+from embfeast import EmbfeastError
+from embfeast.storage import Folder, entries, exists, read_bytes, remove_file, write_bytes
+from embfeast.tables.append import Appender
+from embfeast.tables.place import Place
+from embfeast.tables.rewrite import delete_where
+from embfeast.tables.table import Table, ensure_table
+from embfeast.tables.upkeep import compact
+from tests.tables.conftest import IDENTITY, SCHEMA, ids, rows
+
+AZURITE = shutil.which("azurite-blob")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(AZURITE is None, reason="azurite-blob is not on the path"),
+]
+PORT = 10_000  # the only one at which the library looks for it
+# Azurite's documented account and key, which are everybody's.
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+@pytest.fixture(scope="module")
+def azurite(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("azurite")
+    words = [AZURITE, "--silent", "--skipApiVersionCheck", "--location", folder]
+    server = subprocess.Popen([*words, "--blobPort", str(PORT)], stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", PORT), 1).close()
+                break
+            time.sleep(0.1)
+        make_container("features")
+        yield
+    finally:
+        server.kill()
+        server.wait()
+
+
+def make_container(name):
+    """Ask for a container by a request signed with the account's key."""
+    told = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
+    lines = [f"{key}:{value}" for key, value in told.items()]
+    path = f"/{ACCOUNT}/{name}"
+    text = "\n".join(["PUT", *[""] * 11, *lines, f"/{ACCOUNT}{path}", "restype:container"])
+    signed = hmac.digest(base64.b64decode(KEY), text.encode(), hashlib.sha256)
+    told["Authorization"] = f"SharedKey {ACCOUNT}:{base64.b64encode(signed).decode()}"
+    asked = HTTPConnection("127.0.0.1", PORT)
+    asked.request("PUT", f"{path}?restype=container", headers=told)
+    assert asked.getresponse().status == 201
+    asked.close()
+
+
+@pytest.fixture
+def container(azurite, monkeypatch):
+    monkeypatch.setenv("AZURE_STORAGE_USE_EMULATOR", "true")
+    monkeypatch.setenv("AZURE_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", ACCOUNT)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", KEY)
+    return "az://features"
+
+
+def test_all_that_a_table_does_works_there(container):
+    table = ensure_table(Place(f"{container}/views/t"), SCHEMA)[0]
+    late, other = (Appender(Table.open(table.place), IDENTITY) for _ in range(2))
+    assert late.append(rows(1, 9)) == 9
+    assert other.append(rows(8, 4)) == 2
+    assert delete_where(table.reload(), "id = 3") == 1
+    before, after = compact(table, kept_hours=0)
+    assert after < before
+    assert ids(Table.open(table.place)) == [1, 2, *range(4, 12)]
+
+
+def test_files_beside_the_tables_are_written_listed_read_and_removed(container):
+    file = f"{container}/recipes/current"
+    write_bytes(file, b"abc")
+    assert read_bytes(file) == b"abc"
+    assert entries(Folder(f"{container}/recipes")) == {"current": False}
+    remove_file(file)
+    assert not exists(file)
+
+
+def test_a_wrong_key_and_a_container_that_is_not_there_are_said_in_azures_words(
+    container, monkeypatch
+):
+    with pytest.raises(EmbfeastError, match="the container does not exist; correct its name"):
+        Table.open(Place("az://nothing/t"))
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "AAAA" + KEY[4:])
+    with pytest.raises(EmbfeastError, match="denied; see AZURE_STORAGE_ACCOUNT_KEY") as raised:
+        Table.open(Place(f"{container}/views/t"))
+    assert KEY[4:] not in str(raised.value)
