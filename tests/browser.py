@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 QUIET = [
@@ -74,3 +75,17 @@ def page(browser: Browser) -> Iterator[Seen]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     yield Seen(context.new_page())
     context.close()
+
+
+def barriers(page: Page, *, without: tuple[str, ...] = ()) -> list[str]:
+    """Return what axe-core finds that keeps somebody from using a page: the rule and the places.
+
+    `without` names parts of the page, by CSS, that are not looked at.
+    """
+    context = {"exclude": [[one] for one in without]} if without else None
+    found = Axe().run(page, context=context).response["violations"]
+    return [
+        f"{rule['id']} ({rule['impact']}): {rule['help']}: {node['html'][:120]}"
+        for rule in found
+        for node in rule["nodes"]
+    ]

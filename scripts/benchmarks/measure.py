@@ -133,7 +133,7 @@ def table(rows: list[Row]) -> Table:
 
 def markdown(rows: list[Row]) -> str:
     """Return the rows as a Markdown table."""
-    lines = ["| name | against | ours | theirs | unit | ratio | needed | |", "|" + "---|" * 8]
+    lines = ["| name | against | ours | theirs | unit | ratio | needed | met |", "|" + "---|" * 8]
     for row in rows:
         met = "met" if row.met else "**missed**"
         lines.append(

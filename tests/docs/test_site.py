@@ -12,7 +12,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 import pytest
 
-from tests.browser import browser, page  # noqa: F401
+from tests.browser import barriers, browser, page  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -134,3 +134,13 @@ def test_text_stands_out_in_light_and_dark(page, address, scheme):  # noqa: F811
     )
     assert (ground > 0.8) if scheme == "light" else (ground < 0.2)
     assert abs(ground - text) > 0.5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_core_finds_no_barrier_on_any_page(page, site, address, scheme):  # noqa: F811
+    page.page.emulate_media(color_scheme=scheme)
+    found = {}
+    for path in pages(site):
+        page.page.goto(urljoin(address, path))
+        found[path] = barriers(page.page)
+    assert not {path: said for path, said in found.items() if said}

@@ -13,7 +13,7 @@ from embfeast.report import charts
 from embfeast.report.page import Page as Content
 from embfeast.report.page import anchor, render
 from embfeast.report.section import Section, Table
-from tests.browser import Seen
+from tests.browser import Seen, barriers
 
 DRAWN = "document.documentElement.dataset.drawn === 'true'"
 MARKS = """() => [...document.querySelectorAll('.chart')].map((chart) => {
@@ -90,6 +90,15 @@ def test_every_text_is_readable_in_light_and_in_dark(page, whole_report, scheme)
     contrasts = seen.evaluate(CONTRASTS)
     assert len(contrasts) > 200
     assert min(contrasts) >= READABLE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_core_finds_no_barrier(page, whole_report, scheme, width):
+    page.page.emulate_media(color_scheme=scheme)
+    page.page.set_viewport_size({"width": width, "height": 844})
+    assert barriers(opened(page, whole_report)) == []
 
 
 @pytest.mark.slow
