@@ -76,11 +76,14 @@ def test_directions_on_labels_tell_a_label_better_than_as_many_of_pca(
 
 
 def test_a_signal_that_only_products_carry_is_found(tickets, cached):
-    texts = tickets[0]
-    vectors = cached.encode(texts).astype(np.float64)
+    vectors = cached.encode(tickets[0]).astype(np.float64)
     axes = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)[2][:2]
     parts = (vectors - vectors.mean(axis=0)) @ axes.T
-    labels = np.where(parts[:, 0] * parts[:, 1] > 0, "same", "apart")
+    products = parts[:, 0] * parts[:, 1]
+    # Near zero the sign is another one where vectors differ by rounding, as between processors.
+    clear = np.flatnonzero(np.abs(products) > np.quantile(np.abs(products), 0.3))
+    texts = [tickets[0][i] for i in clear]
+    labels = np.where(products[clear] > 0, "same", "apart")
     recipe = Recipe({"tricks": {"products": {"trick": "feature_synthesizer", "n_components": 2}}})
     found = evaluate(texts, labels, recipe, split="stratified", train_rows=300, encoder=cached)
     assert found.row("raw + products").verdict == "helps"
