@@ -41,7 +41,7 @@ CONTRASTS = """() => {
     };
     const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     const found = [];
-    const texts = 'p, td, th, dd, dt, h1, h2, h4, a, summary, button';
+    const texts = 'p, td, th, dd, dt, h1, h2, h3, a, summary, button';
     for (const e of document.querySelectorAll(texts)) {
         found.push(ratio(light(getComputedStyle(e).color), light(behind(e))));
     }

@@ -8,6 +8,7 @@ import base64
 import contextlib
 import hashlib
 import hmac
+import os
 import shutil
 import socket
 import subprocess
@@ -32,16 +33,19 @@ pytestmark = [
     pytest.mark.skipif(AZURITE is None, reason="azurite-blob is not on the path"),
 ]
 PORT = 10_000  # the only one at which the library looks for it
-# Azurite's documented account and key, which are everybody's.
-ACCOUNT = "devstoreaccount1"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+ACCOUNT = "devstoreaccount1"  # Azurite's own
+KEY = base64.b64encode(b"known to everybody").decode()
 
 
 @pytest.fixture(scope="module")
 def azurite(tmp_path_factory):
     folder = tmp_path_factory.mktemp("azurite")
     words = [AZURITE, "--silent", "--skipApiVersionCheck", "--location", folder]
-    server = subprocess.Popen([*words, "--blobPort", str(PORT)], stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        [*words, "--blobPort", str(PORT)],
+        env=os.environ | {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"},
+        stdout=subprocess.DEVNULL,
+    )
     try:
         for _ in range(600):
             with contextlib.suppress(OSError):
