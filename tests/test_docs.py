@@ -6,6 +6,7 @@ a recipe where it has tricks. A block that cannot run stands behind a comment
 `<!-- skip: next "why" -->`.
 """
 
+import ast
 import contextlib
 import doctest
 import os
@@ -14,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from unittest import SkipTest
 
@@ -118,6 +120,19 @@ def test_few_blocks_are_not_run_and_each_has_its_reason():
         assert action == "next"
         assert re.fullmatch(r'"[^"]{10,}"', reason or ""), "a skipped block needs its reason"
     assert len(skips) <= (1 - FEWEST_RUN) * (len(regions) - len(skips))
+
+
+@every_page
+def test_every_name_that_a_block_imports_from_us_is_there_though_the_block_is_not_run(page):
+    document = Document(page.read_text(encoding="utf-8"), str(page))
+    for fence in FencedCodeBlockLexer("python")(document):
+        block = fence.lexemes["source"]
+        prompted = [one.source for one in doctest.DocTestParser().get_examples(block)]
+        for line in ast.walk(ast.parse("".join(prompted) or block)):
+            if isinstance(line, ast.ImportFrom) and (line.module or "").startswith("embfeast"):
+                module = import_module(line.module)
+                for name in line.names:
+                    assert hasattr(module, name.name), f"{line.module} has no {name.name}"
 
 
 @every_page
