@@ -38,7 +38,9 @@ def main(version: Annotated[str, typer.Argument(help="The version to be released
 def name(version: str, root: Path) -> None:
     """Write a version into the package, and what has changed since the last one under its name."""
     package, changelog = root / "embfeast" / "__init__.py", root / "CHANGELOG.md"
-    collected = f"\n## {version} (" in changelog.read_text(encoding="utf-8")  # by an earlier try
+    heading = rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)$"
+    # By an earlier try.
+    collected = re.search(heading, changelog.read_text(encoding="utf-8"), re.MULTILINE)
     if not collected and not [*(root / "changelog.d").glob("*.md")]:
         raise EmbfeastError(
             "changelog.d/ holds no change", "write one, say changelog.d/+name.added.md"

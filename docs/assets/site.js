@@ -6,7 +6,10 @@ const nameParts = () => {
     .forEach((nav, number) => nav.setAttribute("aria-label", `Code ${number + 1}`));
   document // what two names of the reference have in common stands there twice
     .querySelectorAll(".md-nav--secondary nav")
-    .forEach((nav, number) => nav.setAttribute("aria-label", `Contents ${number + 1}`));
+    .forEach((nav, number) => {
+      nav.dataset.named ??= nav.getAttribute("aria-label");
+      nav.setAttribute("aria-label", `${nav.dataset.named}, ${number + 1}`);
+    });
   document
     .querySelectorAll(".md-typeset__scrollwrap")
     .forEach((table) => table.setAttribute("tabindex", "0"));

@@ -1,4 +1,4 @@
-"""A release is refused where its files do not name the version; hosts' files fit their schemas."""
+"""A release is named in its files, with its day and changes; hosts' files fit their schemas."""
 
 import shutil
 import subprocess
@@ -62,6 +62,10 @@ def test_a_release_is_named_in_the_package_and_its_changes_are_collected_once(pr
 def test_a_release_without_a_change_is_refused(project):
     for file in (project / "changelog.d").glob("*.md"):
         file.unlink()
+    with pytest.raises(EmbfeastError, match="holds no change; write one"):
+        release.name("0.2.0", project)
+    # A heading without the day was not made by a release.
+    (project / "CHANGELOG.md").write_text("# Changelog\n\n## 0.2.0 (unreleased)\n")
     with pytest.raises(EmbfeastError, match="holds no change; write one"):
         release.name("0.2.0", project)
 
