@@ -39,11 +39,13 @@ ENVIRONMENT = ("AWS_", "AZURE_", "GOOGLE_")
 WORDS = {
     "az://": {
         "AWS_ACCESS_KEY_ID": "AZURE_STORAGE_ACCOUNT_KEY",
+        " and its secret": "",
         "AWS_ENDPOINT_URL": "AZURE_STORAGE_ENDPOINT",
         "bucket": "container",
     },
     "gs://": {
         "AWS_ACCESS_KEY_ID": "GOOGLE_SERVICE_ACCOUNT",
+        " and its secret": "",
         "AWS_ENDPOINT_URL": "GOOGLE_SERVICE_ACCOUNT",
     },
 }
@@ -226,6 +228,8 @@ def meaning(what: str, told: str) -> tuple[str, str] | None:
     --------
     >>> meaning("table az://texts/t", "403 Forbidden")
     ('access was denied', "see AZURE_STORAGE_ACCOUNT_KEY and the container's policy")
+    >>> meaning("table az://texts/t", "no answer of 169.254.169.254")
+    ('there are no credentials', 'set AZURE_STORAGE_ACCOUNT_KEY')
     """
     words = next((words for scheme, words in WORDS.items() if scheme in what), {})
     for sign, *meant in MEANINGS:

@@ -11,6 +11,16 @@ import pytest
 HUSH = "hush-hush"
 
 
+def wait_for(port: int) -> None:
+    """Wait until a server of this machine takes connections."""
+    for _ in range(600):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        time.sleep(0.1)
+    raise AssertionError("the server did not start")
+
+
 class Server:
     """An S3 server whose content outlives its sleep: SIGSTOP is a server that does not answer."""
 
@@ -20,12 +30,7 @@ class Server:
             self.port = free.getsockname()[1]
         words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
         self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(600):
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            time.sleep(0.1)
-        raise AssertionError("the server did not start")
+        wait_for(self.port)
 
     @property
     def url(self) -> str:

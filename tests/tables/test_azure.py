@@ -5,14 +5,11 @@ It comes from npm and not from a Python registry, so that it is used where someb
 """
 
 import base64
-import contextlib
 import hashlib
 import hmac
 import os
 import shutil
-import socket
 import subprocess
-import time
 from email.utils import formatdate
 from http.client import HTTPConnection
 
@@ -25,6 +22,7 @@ from embfeast.tables.place import Place
 from embfeast.tables.rewrite import delete_where
 from embfeast.tables.table import Table, ensure_table
 from embfeast.tables.upkeep import compact
+from tests.object_storage import wait_for
 from tests.tables.conftest import IDENTITY, SCHEMA, ids, rows
 
 AZURITE = shutil.which("azurite-blob")
@@ -47,11 +45,7 @@ def azurite(tmp_path_factory):
         stdout=subprocess.DEVNULL,
     )
     try:
-        for _ in range(600):
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", PORT), 1).close()
-                break
-            time.sleep(0.1)
+        wait_for(PORT)
         make_container("features")
         yield
     finally:
