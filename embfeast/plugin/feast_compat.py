@@ -26,7 +26,6 @@ from feast.utils import (
     _get_entity_key_protos,
     _get_requested_feature_views_to_features_dict,
     _get_unique_entities,
-    _parse_feature_ref,
 )
 
 # Classes that are told by their names: Feast names them so in settings, and imports an online
@@ -92,12 +91,6 @@ def requested_features(
     """Return the asked features of each view, those that on-demand views read among them."""
     by_view, _ = _get_requested_feature_views_to_features_dict(references, views, on_demand)
     return dict(by_view)
-
-
-def parse_reference(reference: str) -> tuple[str, int | None, str]:
-    """Return view, version and feature of ``view@v1:feature``; None for the promoted version."""
-    view, version, feature = _parse_feature_ref(reference)
-    return view, version, feature
 
 
 def request_context(registry: Any, project: str, features: Any) -> Any:

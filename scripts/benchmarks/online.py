@@ -13,7 +13,9 @@ from benchmarks.texts import texts
 from embfeast import Encoder
 
 TEXTS = 1_000
-LOOKUPS = 400
+LOOKUPS = 2_000
+BLOCK = 100
+SINGLE = 400  # texts of live lookups
 VECTORS = ("ticket_embedding", "ticket_reduced")
 SCALARS = ("ticket_similarity", "ticket_cluster")
 
@@ -28,12 +30,14 @@ def online() -> list[Row]:
         features = _features(ours)
         own: list[float] = []
         other: list[float] = []
-        for number in range(LOOKUPS):
-            row = [{"ticket_id": 1 + number % TEXTS}]
+        # In blocks: Feast forgets what a request means when another store of the process is asked.
+        for first in range(0, LOOKUPS, BLOCK):
             for store, spent in ((ours, own), (theirs, other)):
-                look_up = partial(store.get_online_features, features=features, entity_rows=row)
-                spent.append(milliseconds(look_up))
-    return [compared("online", "a bare Feast lookup", own[20:], other[20:], "ms p50", "<= 1.1")]
+                rows = [[{"ticket_id": 1 + (first + i) % TEXTS}] for i in range(BLOCK)]
+                asked = partial(store.get_online_features, features=features)
+                times = [milliseconds(partial(asked, entity_rows=row)) for row in rows]
+                spent += times[BLOCK // 10 :]
+    return [compared("online", "a bare Feast lookup", own, other, "ms p50", "<= 1.1")]
 
 
 def live() -> list[Row]:
@@ -45,7 +49,7 @@ def live() -> list[Row]:
         encoder = Encoder(threads=1)  # as a served recipe has it
         own: list[float] = []
         other: list[float] = []
-        for text in texts(TEXTS + LOOKUPS)[TEXTS:]:
+        for text in texts(TEXTS + SINGLE)[TEXTS:]:
             row = [{"text": text}]
             look_up = partial(store.get_online_features, features=service, entity_rows=row)
             own.append(milliseconds(look_up))

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-from feast.feature_view import DUMMY_ENTITY_ID
 from feast.protos.feast.types.Value_pb2 import Value
-from feast.types import Invalid, UnixTimestamp, from_feast_to_pyarrow_type
 
 from embfeast.errors import EmbfeastError, did_you_mean
-from embfeast.plugin.feast_compat import request_context
 from embfeast.plugin.live import TEXT, check_text
+from embfeast.plugin.online.asked import Asked, asked
 from embfeast.tables.keys import UnknownKeyError, exact_key, named_kind
 
 Columns = dict[str, Any]
@@ -39,7 +37,8 @@ def checked_columns(
         to any stored one: the message names the row and the column.
     """
     columns = dict(rows) if isinstance(rows, Mapping) else _by_column(rows)
-    needed, told, read = _needed(features, registry, project)
+    wanted = _asked(features, registry, project)
+    needed, told, read = wanted.keys, wanted.told, wanted.read
     if not columns or not any(len(_values(column)) for column in columns.values()):
         asked = ", ".join(map(repr, needed)) or f"keys, or {TEXT!r}"
         raise EmbfeastError("the request has no rows", mend=f"give entities: {asked}")
@@ -81,30 +80,13 @@ def _values(column: Any) -> Any:
     return getattr(column, "val", column)
 
 
-def _needed(
-    features: Any, registry: Any, project: str
-) -> tuple[dict[str, pa.DataType | None], list[str], set[str]]:
-    """Return the kind of each key that must be given, other columns, and all that Feast reads.
-
-    None is the kind of a key that Feast types by itself.
-    """
+def _asked(features: Any, registry: Any, project: str) -> Asked:
     try:
-        context = request_context(registry, project, features)
+        return asked(features, registry, project)
     except (KeyError, ValueError):
         if not hasattr(features, "feature_view_projections"):
             check_references(features, registry, project)
         raise
-    needed: dict[str, pa.DataType | None] = {}
-    for view, _ in context[5]:
-        if not getattr(view, "online", True):
-            raise EmbfeastError(f"request: view {view.name!r} is not served online")
-        for column in view.entity_columns:
-            key = view.projection.join_key_map.get(column.name, column.name)
-            typed = column.dtype not in (Invalid, UnixTimestamp)
-            if column.name != DUMMY_ENTITY_ID:
-                needed[key] = from_feast_to_pyarrow_type(column.dtype) if typed else None
-    told = sorted(context[7])
-    return needed, told, {*needed, *told, *context[4]}
 
 
 def check_references(references: Any, registry: Any, project: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import time
 from collections.abc import Callable, Iterator
 from itertools import takewhile
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ T = TypeVar("T")
 # A materialization can wait for a server that restarts (about 15 seconds); a lookup cannot.
 PATIENT = 6
 PROMPT = 2
+FIRST_PAUSE = 0.5  # seconds; the next ones are 1, 2, 4 and 8
 SETTINGS = {
     "redis": "`connection_string` under `online_store`",
     "postgres": "`host`, `port`, `database`, `user` and `password` under `online_store`",
@@ -80,21 +82,29 @@ def call_online(config: RepoConfig, store: Any, call: Callable[[], T], *, tries:
     call : callable
         May be called several times.
     tries : int, default 2
-        At most so many calls, with growing pauses from a tenth of a second.
+        At most so many calls, with growing pauses from half a second.
 
     Raises
     ------
     EmbfeastError
         Names the server, what its answer means, and the setting to look at.
     """
-    retrying = Retrying(
-        retry=retry_if_exception(_may_pass),
-        stop=stop_after_attempt((tries + 1) // 2 if retries_itself(store) else tries),
-        wait=wait_exponential(multiplier=0.5, min=0.1, max=8),
-        before_sleep=lambda _: connect_anew(store),
-        reraise=True,
-    )
     with errors_named(config, store):
+        try:
+            return call()  # nearly always the last one, so that nothing else is made beforehand
+        except Exception as error:
+            again = ((tries + 1) // 2 if retries_itself(store) else tries) - 1
+            if not again or not _may_pass(error):
+                raise
+        retrying = Retrying(
+            retry=retry_if_exception(_may_pass),
+            stop=stop_after_attempt(again),
+            wait=wait_exponential(max=8),
+            before_sleep=lambda _: connect_anew(store),
+            reraise=True,
+        )
+        connect_anew(store)
+        time.sleep(FIRST_PAUSE)
         return retrying(call)
     raise AssertionError  # never reached: the context lets every error out
 

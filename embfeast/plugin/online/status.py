@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from feast import FeatureService
 from feast.infra.registry.base_registry import BaseRegistry
@@ -15,8 +14,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 
 from embfeast import counts
 from embfeast.errors import EmbfeastError
-from embfeast.plugin.feast_compat import parse_reference
-from embfeast.plugin.feature_table import DIGEST_TAG, is_ours
+from embfeast.plugin.online.asked import asked
 
 STATUS = "embfeast_status"
 CURRENT = "current"
@@ -43,14 +41,9 @@ def add_status(
     EmbfeastError
         With `strict`, a value is of another recipe than the applied one.
     """
-    expected = _digest_columns(features, registry, project)
-    names = list(response.proto.metadata.feature_names.val)
-    places = {
-        column: place
-        for place, name in enumerate(names)
-        for column in (name, name.rsplit("__", 1)[-1])
-        if column in expected
-    }
+    expected = asked(features, registry, project).made_by
+    names = response.proto.metadata.feature_names.val
+    places = {name: place for place, name in enumerate(names) if name in expected}
     if not places:
         return response
     columns = {column: response.proto.results[place] for column, place in places.items()}
@@ -67,32 +60,6 @@ def add_status(
         )
     _add_column(response.proto, statuses)
     return response
-
-
-def _digest_columns(
-    features: Sequence[str] | FeatureService, registry: BaseRegistry, project: str
-) -> dict[str, tuple[str, str]]:
-    """Return, by digest column, the view and the digest that was applied."""
-    if isinstance(features, FeatureService):
-        asked = {(one.name, one.version_tag) for one in features.feature_view_projections}
-    else:
-        asked = {parse_reference(reference)[:2] for reference in features}
-    expected = {}
-    for name, version in asked:
-        view = _view(registry, project, name, version)
-        if is_ours(view):
-            column, made_by = f"{name}_digest", (name, view.tags[DIGEST_TAG])
-            # Several versions of a view can be asked for at once, by their full names.
-            expected[column] = made_by
-            if version is not None:
-                expected[f"{name}@v{version}__{column}"] = made_by
-    return expected
-
-
-def _view(registry: BaseRegistry, project: str, name: str, version: int | None) -> Any:
-    if version is None:
-        return registry.get_any_feature_view(name, project, allow_cache=True)
-    return registry.get_feature_view_by_version(name, project, version, allow_cache=True)
 
 
 def _status(
