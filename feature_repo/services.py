@@ -13,6 +13,12 @@ triage = FeatureService(
     description="Category and urgency of a stored ticket",
     owner=OWNER,
 )
+routing = FeatureService(
+    name="routing",
+    features=[batch["ticket_similarity"], batch["ticket_cluster"]],
+    description="Which team a stored ticket is for: few numbers, each with a name",
+    owner=OWNER,
+)
 triage_live = FeatureService(
     name="triage_live",
     features=list(live.values()),

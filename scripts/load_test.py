@@ -68,6 +68,7 @@ def bodies(repo: Path) -> dict[str, list[dict[str, Any]]]:
     return {
         "plain": [{"features": plain, "entities": {"ticket_id": [key]}} for key in keys],
         "stored": [{"feature_service": "triage", "entities": {"ticket_id": [key]}} for key in keys],
+        "lean": [{"feature_service": "routing", "entities": {"ticket_id": [key]}} for key in keys],
         "pair": [
             {
                 "feature_service": "duplicates",

@@ -17,6 +17,7 @@ from typing import Any
 
 from feast import BatchFeatureView, FeatureStore, FeatureView, FileSource, OnDemandFeatureView
 from feast.infra.online_stores.online_store import OnlineStore
+from feast.infra.registry import proto_registry_utils
 from feast.infra.registry.file import FileRegistryStore
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
@@ -140,6 +141,17 @@ def server_store(app: Any) -> Any:
     """Return the store of Feast's server, which only its endpoints know."""
     push = next(route.endpoint for route in app.routes if getattr(route, "path", "") == "/push")
     return inspect.getclosurevars(push).nonlocals["store"]
+
+
+def keep_services() -> None:
+    """Let this process read a feature service out of the registry once, until the registry changes.
+
+    Feast's server does so for every request, which takes longer than the lookup; views it keeps.
+    """
+    read = proto_registry_utils.get_feature_service
+    if not hasattr(read, "__wrapped__"):
+        keeping = proto_registry_utils.registry_proto_cache_name(read)
+        proto_registry_utils.get_feature_service = keeping
 
 
 def wrap_reads(

@@ -22,7 +22,7 @@ from prometheus_client import Counter
 
 from embfeast import counts
 from embfeast.errors import EmbfeastError
-from embfeast.plugin.feast_compat import server_store
+from embfeast.plugin.feast_compat import keep_services, server_store
 from embfeast.plugin.live import TooLongError, serve_recipes_from, serving_recipe
 from embfeast.plugin.online.text_search import TextQueries
 from embfeast.plugin.request_bodies import CHECKS
@@ -61,6 +61,7 @@ def prepare(app: FastAPI, *, recipes: Path | str) -> None:
     _check_bodies(app)
     _answer_mistakes(app)
     _export_counts()
+    keep_services()
     server_store(app).embedding_provider = TextQueries()
     serve_recipes_from(recipes)
     recipe = serving_recipe(current_digest(recipes))

@@ -10,8 +10,13 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+from feast import FeatureService, FeatureStore
+from feast.errors import FeatureServiceNotFoundException
+from feast.infra.registry import proto_registry_utils
+from feast.repo_config import RepoConfig
 
 from embfeast.commands import fit, materialize
+from embfeast.plugin.feast_compat import keep_services
 from tests.scripts.conftest import ROOT
 from tests.services import prometheus_of, wait_for
 
@@ -71,6 +76,23 @@ def metric(name: str) -> float:
 
 def test_the_model_is_loaded_before_the_first_request(repo, client):
     assert "recipe and model loaded" in (repo / "data" / "serve.log").read_text()
+
+
+def test_a_service_is_read_once_until_the_registry_changes(tmp_path, monkeypatch):
+    read = proto_registry_utils.get_feature_service
+    monkeypatch.setattr(proto_registry_utils, "get_feature_service", read)  # as it was, afterwards
+    settings = {"registry": str(tmp_path / "registry.db"), "project": "p", "provider": "local"}
+    store = FeatureStore(config=RepoConfig(**settings, entity_key_serialization_version=3))
+    keep_services()
+    store.registry.apply_feature_service(FeatureService(name="lean", features=[], description="old"), "p")
+    first, again = (store.get_feature_service("lean", allow_cache=True) for _ in range(2))
+    assert first is again
+    other = FeatureStore(config=store.config)  # as another process does
+    other.registry.apply_feature_service(FeatureService(name="lean", features=[], description="new"), "p")
+    store.refresh_registry()
+    assert store.get_feature_service("lean", allow_cache=True).description == "new"
+    with pytest.raises(FeatureServiceNotFoundException):
+        store.get_feature_service("nobody's", allow_cache=True)
 
 
 def test_stored_pair_and_new_text_are_answered_with_their_status(client):
