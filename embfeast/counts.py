@@ -5,7 +5,9 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Literal
 
-Name = Literal["texts_encoded", "cache_hits", "null_texts", "version_mismatches"]
+Name = Literal[
+    "texts_encoded", "cache_hits", "null_texts", "version_mismatches", "requests_refused"
+]
 
 _lock = Lock()
 _totals: Counter[Name] = Counter()

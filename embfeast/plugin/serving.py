@@ -19,6 +19,8 @@ from feast.errors import (
     RequestDataNotFoundInEntityRowsException,
 )
 from prometheus_client import Counter
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from embfeast import counts
 from embfeast.errors import EmbfeastError
@@ -34,11 +36,13 @@ HELP: dict[counts.Name, str] = {
     "cache_hits": "Texts whose embedding was in the cache",
     "null_texts": "Missing or blank texts, which have null features",
     "version_mismatches": "Rows looked up whose values another recipe made",
+    "requests_refused": "Requests answered with 503: as many as a worker takes were under way",
 }
+UNBOUNDED = ("/health",)  # a busy worker is well
 log = logging.getLogger(__name__)
 
 
-def prepare(app: FastAPI, *, recipes: Path | str) -> None:
+def prepare(app: FastAPI, *, recipes: Path | str, most_requests: int = 100) -> None:
     """Make a worker of `feast serve` ready; call it from ``load_artifacts(app)``.
 
     Feast calls that function of the repository's ``static_artifacts.py`` in every worker before
@@ -52,6 +56,9 @@ def prepare(app: FastAPI, *, recipes: Path | str) -> None:
         Feast's server.
     recipes : Path or str
         Folder of the fitted recipes, as in feature_store.yaml.
+    most_requests : int, default 100
+        Requests that a worker has under way at a time. More are answered with 503 at once, for a
+        proxy to ask another worker or the client to come again, instead of all waiting ever longer.
 
     Raises
     ------
@@ -59,6 +66,7 @@ def prepare(app: FastAPI, *, recipes: Path | str) -> None:
         There is no fitted recipe. Feast logs it and serves; requests then name what is missing.
     """
     _check_bodies(app)
+    app.user_middleware.insert(0, Middleware(Bounded, most=most_requests))
     _answer_mistakes(app)
     _export_counts()
     keep_services()
@@ -67,6 +75,38 @@ def prepare(app: FastAPI, *, recipes: Path | str) -> None:
     recipe = serving_recipe(current_digest(recipes))
     recipe.values(["Is the model loaded?"], entries=recipe.alone_entries)
     log.info("recipe and model loaded")
+
+
+class Bounded:
+    """Let an application work on so many requests at a time; answer others with 503.
+
+    Parameters
+    ----------
+    app : callable
+        An ASGI application.
+    most : int
+        Requests under way at a time.
+    """
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+        self._running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or scope["path"] in UNBOUNDED:
+            await self._app(scope, receive, send)
+        elif self._running >= self._most:
+            counts.add("requests_refused", 1)
+            error = EmbfeastError(f"{self._running} requests are under way", "come again later")
+            await _answer(503, error, {"Retry-After": "1"})(scope, receive, send)
+        else:
+            self._running += 1
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._running -= 1
 
 
 def _check_bodies(app: FastAPI) -> None:

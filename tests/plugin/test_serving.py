@@ -1,15 +1,18 @@
 """`feast serve` on the sample repository: real servers, real requests."""
 
+import asyncio
 import json
 import shutil
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+from fastapi import FastAPI
 from feast import FeatureService, FeatureStore
 from feast.errors import FeatureServiceNotFoundException
 from feast.infra.registry import proto_registry_utils
@@ -17,6 +20,7 @@ from feast.repo_config import RepoConfig
 
 from embfeast.commands import fit, materialize
 from embfeast.plugin.feast_compat import keep_services
+from embfeast.plugin.serving import Bounded
 from tests.scripts.conftest import ROOT
 from tests.services import prometheus_of, wait_for
 
@@ -84,15 +88,56 @@ def test_a_service_is_read_once_until_the_registry_changes(tmp_path, monkeypatch
     settings = {"registry": str(tmp_path / "registry.db"), "project": "p", "provider": "local"}
     store = FeatureStore(config=RepoConfig(**settings, entity_key_serialization_version=3))
     keep_services()
-    store.registry.apply_feature_service(FeatureService(name="lean", features=[], description="old"), "p")
+    store.registry.apply_feature_service(
+        FeatureService(name="lean", features=[], description="old"), "p"
+    )
     first, again = (store.get_feature_service("lean", allow_cache=True) for _ in range(2))
     assert first is again
     other = FeatureStore(config=store.config)  # as another process does
-    other.registry.apply_feature_service(FeatureService(name="lean", features=[], description="new"), "p")
+    other.registry.apply_feature_service(
+        FeatureService(name="lean", features=[], description="new"), "p"
+    )
     store.refresh_registry()
     assert store.get_feature_service("lean", allow_cache=True).description == "new"
     with pytest.raises(FeatureServiceNotFoundException):
         store.get_feature_service("nobody's", allow_cache=True)
+
+
+def test_more_requests_at_a_time_than_a_worker_takes_are_refused_at_once():
+    asyncio.run(ask_a_busy_worker())
+
+
+async def ask_a_busy_worker() -> None:
+    app, go_on, begun = FastAPI(), asyncio.Event(), []
+    app.add_middleware(Bounded, most=2)
+
+    @app.get("/slow")
+    async def slow() -> None:
+        begun.append("a request")
+        await go_on.wait()
+
+    @app.get("/fault")
+    async def fault() -> None:
+        raise RuntimeError
+
+    @app.get("/health")
+    async def health() -> None: ...
+
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://worker") as client:
+        for _ in range(3):  # none of these takes a place for good
+            assert (await client.get("/fault")).status_code == 500
+        async with asyncio.TaskGroup() as running:
+            waiting = [running.create_task(client.get("/slow")) for _ in range(2)]
+            while len(begun) < 2:
+                await asyncio.sleep(0)
+            refused = await client.get("/slow")
+            assert refused.headers["Retry-After"] == "1"
+            assert "2 requests are under way" in refused.json()["detail"]
+            assert (await client.get("/health")).status_code == 200
+            go_on.set()
+        assert [one.result().status_code for one in waiting] == [200, 200]
+        assert (await client.get("/slow")).status_code == 200
 
 
 def test_stored_pair_and_new_text_are_answered_with_their_status(client):
