@@ -81,7 +81,7 @@ def history_views(
     >>> writer = Entity(name="writer", join_keys=["writer"], value_type=ValueType.STRING)
     >>> views = feature_views(fitted, source=source, entity=review)
     >>> made = history_views(fitted, views, entity=writer)
-    >>> [field.name for field in made["review_history_live"].features]  # doctest: +NORMALIZE_WHITESPACE
+    >>> [field.name for field in made["review_history_live"].features]
     ['history_log_days', 'history_similarity_last_5', 'history_similarity_decayed',
      'history_similarity', 'review_history_live_digest']
     """
@@ -90,8 +90,8 @@ def history_views(
     column = fitted.tricks[entry].entity
     if entity.join_key != column:
         raise EmbfeastError(
-            f"entity {entity.name!r}: its key is {entity.join_key!r}, and entry {entry!r} is of the "
-            f"column {column!r}",
+            f"entity {entity.name!r}: its key is {entity.join_key!r}, and entry {entry!r} is of "
+            f"the column {column!r}",
             f"give Entity(name=..., join_keys=[{column!r}], value_type=...)",
         )
     text, make = history.source_views[0], ViewFactory(fitted, owner, tags or {})

@@ -1,5 +1,4 @@
-"""What on-demand views compute: of a request's text, of two stored texts, of a text and its writer.
-"""
+"""What on-demand views compute: of a request's text, alone or with its writer, and of two texts."""
 
 import time
 from collections.abc import Mapping, Sequence

@@ -38,9 +38,7 @@ def state_columns(fitted: FittedRecipe, entry: str, states: State) -> dict[str, 
     return columns
 
 
-def states_of(
-    fitted: FittedRecipe, entry: str, columns: Mapping[str, Sequence[Any]]
-) -> State:
+def states_of(fitted: FittedRecipe, entry: str, columns: Mapping[str, Sequence[Any]]) -> State:
     """Return states of their columns as Python values; an entity without one has NaN."""
     return np.hstack(
         [_numbers(columns[one.name], one.width) for one in state_features(fitted, entry)]

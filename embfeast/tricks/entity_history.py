@@ -350,9 +350,7 @@ class EntityHistory(VectorTrick):
                 standing += added.tolist()
                 ends = min(ends, int(until[added].min()))
 
-    def _features(
-        self, vector: NDArray[np.float64], seen: Seen, time: int
-    ) -> NDArray[np.float64]:
+    def _features(self, vector: NDArray[np.float64], seen: Seen, time: int) -> NDArray[np.float64]:
         """Return the numbers of a row of a moment."""
         means = seen.means
         squares = np.square(means).sum(axis=1)

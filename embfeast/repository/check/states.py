@@ -53,7 +53,9 @@ def _rows(states: EntityStates, stored: Table, table: FeatureTable) -> Finding:
     lacking, changed, gone = compare(stored, table, states)
     count = states.wanted.num_rows
     if not len(lacking) and not gone.num_rows:
-        return Finding("texts", "ok", f"{count:,} states, each of the texts stored", view=table.view)
+        return Finding(
+            "texts", "ok", f"{count:,} states, each of the texts stored", view=table.view
+        )
     rows, row = (states.wanted, int(lacking[0])) if len(lacking) else (gone, 0)
     found = (
         f"of {count:,} states {len(lacking) - len(changed):,} are lacking, {len(changed):,} are of "
