@@ -1,4 +1,4 @@
-"""States of entities: of each moment, kept up by runs, pushes and repairs, and asked by requests."""
+"""States of entities: kept up by runs, pushes and repairs, and read by requests."""
 
 import shutil
 
@@ -106,7 +106,8 @@ def assert_states(repo, store, fitted):
     assert [f for f in found if not f.ok] == []
     own = {f.check: f.found for f in found if f.view == "review_history_state"}
     assert own["texts"].startswith(f"{len(wanted)} states")
-    assert "equal to the bit" in own["recomputed"] and "equal to the bit" in own["online"]
+    assert "equal to the bit" in own["recomputed"]
+    assert "equal to the bit" in own["online"]
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +226,7 @@ def test_a_refitted_recipe_and_a_lost_table_get_all_states_again(stated):
     repo, _, _ = stated
     again = repo.fit(day(5), SETTINGS)
     store = repo.apply(again)
-    with pytest.raises(EmbfeastError, match="is of recipe .* materialize"):
+    with pytest.raises(EmbfeastError, match=r"is of recipe .* materialize"):
         repo.live(store, [("a", "of a new recipe", day(13))])
     materialize(store, incremental=True)
     assert_states(repo, store, again)
@@ -272,7 +273,7 @@ def test_views_that_cannot_be_made_are_refused_in_words(stated):
     repo, _, fitted = stated
     views = feature_views(fitted, source=repo.source, entity=repo.review)
     other = Entity(name="other", join_keys=["author"], value_type=ValueType.STRING)
-    with pytest.raises(EmbfeastError, match="its key is 'author'.* of the column 'writer'"):
+    with pytest.raises(EmbfeastError, match=r"its key is 'author'.* of the column 'writer'"):
         history_views(fitted, views, entity=other)
     with pytest.raises(EmbfeastError, match="has no view among"):
         history_views(fitted, {}, entity=repo.writer)
