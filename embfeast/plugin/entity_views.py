@@ -74,7 +74,9 @@ def history_views(
     >>> from embfeast import Recipe
     >>> from embfeast.plugin import DuckDBSource, feature_views
     >>> history = {"trick": "entity_history", "entity": "writer", "outputs": ["days", "similarity"]}
-    >>> fitted = Recipe({"tricks": {"history": history}}).fit(["a", "b"])
+    >>> fitted = Recipe({"tricks": {"history": history}}).fit(
+    ...     ["a", "b"], timestamps=["2026-01-01", "2026-01-02"], entities={"writer": ["ann", "bob"]}
+    ... )
     >>> source = DuckDBSource(name="reviews", database="reviews.duckdb", table="reviews",
     ...                       text_columns=["body"], timestamp_field="written_at")
     >>> review = Entity(name="review", join_keys=["review_id"], value_type=ValueType.INT64)

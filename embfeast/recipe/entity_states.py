@@ -22,14 +22,15 @@ def state_features(fitted: FittedRecipe, entry: str) -> list[Feature]:
     return [Feature(prefix + column.name, column.kind, column.width) for column in columns]
 
 
-def state_columns(fitted: FittedRecipe, entry: str, states: State) -> dict[str, pa.Array]:
+def state_columns(fitted: FittedRecipe, entry: str, states: State) -> dict[str, Any]:
     """Return states, as the entry's trick gives them, as columns in Arrow."""
-    columns, first = {}, 0
+    columns: dict[str, Any] = {}
+    first = 0
     for feature in state_features(fitted, entry):
         numbers = states[:, first : first + feature.width]
         first += feature.width
         if feature.kind == "doubles":
-            ends = pa.array(np.arange(len(states) + 1) * feature.width, pa.int32())
+            ends: Any = pa.array(np.arange(len(states) + 1) * feature.width, pa.int32())
             columns[feature.name] = pa.ListArray.from_arrays(ends, pa.array(numbers.ravel()))
         else:
             # Whole numbers up to 2**53 are exact in float64, and microseconds are below it.

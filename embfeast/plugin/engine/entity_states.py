@@ -121,7 +121,8 @@ class EntityStates:
 
     def _made(self, some: NDArray[np.int64], rows: pa.Table) -> pa.Table:
         rows = rows.take(pa.array(in_time(rows, self._keys)))
-        texts, vectors = self._texts(rows), rows[ENTITY_VECTOR].combine_chunks()
+        texts = self._texts(rows)
+        vectors: Any = rows[ENTITY_VECTOR].combine_chunks()
         states = self._fitted.tricks[self._table.entry].states_checked(
             vectors.flatten().to_numpy().reshape(rows.num_rows, -1),
             texts.events,
@@ -232,21 +233,22 @@ def compare(
         Keys and times of its rows that are none of them.
     """
     names = ", ".join(map(quote, table.identity))
-    own, given = "", {}
+    own, given = "", dict[str, pa.Table]()
     if entities is not None:
         own = f"SEMI JOIN entities USING ({quote(table.keys[0])})"
         given["entities"] = pa.table({table.keys[0]: as_keys(entities[ENTITY], table)})
     wanted = states.wanted.append_column("row", pa.array(range(states.wanted.num_rows), pa.int64()))
     scan = f"(SELECT {names}, {TEXT_DIGEST} FROM {stored.scan()} {own})"
+    given["wanted"] = wanted
     lacking = stored.query(
         f"SELECT row, s.{TEXT_DIGEST} IS NOT NULL AS changed FROM wanted w "
         f"LEFT JOIN {scan} s USING ({names}) "
         f"WHERE s.{TEXT_DIGEST} IS DISTINCT FROM w.{TEXT_DIGEST} ORDER BY row",
-        wanted=wanted,
+        None,
         **given,
     )
     gone = stored.query(
-        f"SELECT {names} FROM {scan} s ANTI JOIN wanted USING ({names})", wanted=wanted, **given
+        f"SELECT {names} FROM {scan} s ANTI JOIN wanted USING ({names})", None, **given
     )
     rows: NDArray[np.int64] = lacking["row"].to_numpy()
     schema = pa.schema([table.stored_schema.field(name) for name in table.identity])
