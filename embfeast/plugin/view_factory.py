@@ -172,7 +172,7 @@ class ViewFactory:
                 f"recipe {self.fitted.settings.name!r}: entry {refused[0]!r} reads what an entity "
                 "wrote before, which is stored by text and cannot be computed in a request",
                 "leave it out by entries=[...], and push the text: its features are stored and "
-                "served at once",
+                "served at once; or ask with the entity's key, by embfeast.plugin.history_views",
             )
 
     def fields(self, entry: str, prefix: str = "") -> list[Field]:

@@ -1,6 +1,7 @@
 """States of entities: kept up by runs, pushes and repairs, and read by requests."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from feast import Entity, FeatureService, ValueType
 
 from embfeast import EmbfeastError
 from embfeast.plugin import feature_views, history_views
+from embfeast.plugin.engine.push import push_texts
 from embfeast.repository.check.verify import verify
 from embfeast.repository.forgetting import forget
 from embfeast.repository.materializing import materialize
@@ -192,6 +194,22 @@ def test_a_push_updates_states_and_the_next_run_changes_nothing(stated, rows):
     assert files == sorted(
         (repo.path / "data" / "features" / "review_history_state").rglob("*.parquet")
     )
+
+
+def test_pushes_at_the_same_time_leave_the_states_of_all_of_them(stated):
+    repo, store, fitted = stated
+    new = [(40 + i, f"text {i} of many at once", day(12 - i), day(12), "a") for i in range(4)]
+    views = [view for view in store.list_batch_feature_views() if "history" in view.name]
+    online = store._get_provider().online_store
+
+    def push(row):
+        push_texts(repo.config(), online, views, pushed(row))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(push, new))
+    repo.write_texts(new)
+    store.materialize(day(-1), day(20), feature_views=["review_reduced"])
+    assert_states(repo, store, fitted)
 
 
 @pytest.mark.parametrize(
