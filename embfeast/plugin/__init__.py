@@ -6,6 +6,7 @@ from embfeast.lazy import attributes
 
 if TYPE_CHECKING:
     from embfeast.plugin.engine.compute_engine import EmbeddingComputeEngine
+    from embfeast.plugin.entity_views import history_views
     from embfeast.plugin.offline_store import DuckDBOfflineStore, DuckDBOfflineStoreConfig
     from embfeast.plugin.online.text_search import TextQueries
     from embfeast.plugin.provider import EmbeddingProvider, TextFeatureProvider
@@ -27,6 +28,7 @@ _LAZY = {
     "TextFeatureProvider": "provider",
     "TextQueries": "online.text_search",
     "feature_views": "views",
+    "history_views": "entity_views",
     "live_view": "views",
     "pair_view": "views",
 }
@@ -41,6 +43,7 @@ __all__ = [
     "TextFeatureProvider",
     "TextQueries",
     "feature_views",
+    "history_views",
     "live_view",
     "pair_view",
 ]

@@ -33,6 +33,8 @@ RECIPE_TAG = "embfeast.recipe"
 AS_OF_TAG = "embfeast.as_of"
 # The column of the source that says who wrote a text, on a view of what they wrote before.
 ENTITY_TAG = "embfeast.entity"
+# The path of the table of such a view, on the view of its entities' states, which follow from it.
+STATES_TAG = "embfeast.states_of"
 # "false" on a view whose recipe entry is kept for training alone. Feast itself leaves out of a
 # materialization what is not online, so the view stays online and the engine skips that half.
 ONLINE_TAG = "embfeast.online"
@@ -61,6 +63,8 @@ class FeatureTable:
         Where the texts lie.
     entity : str or None
         The source's column of who wrote a text, where features depend on what they wrote before.
+    history : Place or None
+        Of states of entities: the table of what these wrote, which they follow from.
     """
 
     view: str
@@ -73,6 +77,7 @@ class FeatureTable:
     place: Place
     source: DuckDBSource
     entity: str | None = None
+    history: Place | None = None
 
     @property
     def digest_column(self) -> str:
@@ -112,6 +117,12 @@ class FeatureTable:
                 ENTITY: f"Who wrote the text, column {self.entity!r} of the texts",
                 ENTITY_VECTOR: "Vector of the text, that later texts are compared with",
             }
+        if self.history:
+            said |= {
+                EVENT_TIME: "The moment after whose texts the state is, UTC, microseconds",
+                CREATED_TIME: "The same",
+                TEXT_DIGEST: "Digest of all that the entity wrote up to that moment",
+            }
         keys = zip(self.keys, self.source_keys, strict=True)
         said |= {key: f"Key, column {own!r} of the texts" for key, own in keys}
         feature = f"Feature of recipe entry {self.entry!r}, no unit; null where the text is missing"
@@ -143,6 +154,11 @@ def is_ours(view: object) -> bool:
     return isinstance(view, BatchFeatureView | FeatureView) and DIGEST_TAG in (view.tags or {})
 
 
+def has_states(view: FeatureView) -> bool:
+    """Tell whether a view's rows are states of entities, not features of texts."""
+    return STATES_TAG in view.tags
+
+
 def is_served(view: FeatureView) -> bool:
     """Tell whether a view's features go into the online store."""
     return bool(view.online) and view.tags.get(ONLINE_TAG) != "false"
@@ -169,6 +185,7 @@ def feature_table(view: FeatureView, config: RepoConfig) -> FeatureTable:
         place=place_of(config, view.batch_source.path),
         source=source,
         entity=view.tags.get(ENTITY_TAG),
+        history=place_of(config, history) if (history := view.tags.get(STATES_TAG)) else None,
     )
 
 

@@ -1,5 +1,6 @@
-"""What on-demand views compute: features of a request's text, and of two stored texts."""
+"""What on-demand views compute: of a request's text, alone or with its writer, and of two texts."""
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,8 @@ from embfeast.recipe.versions import has_version, load_version
 from embfeast.storage import Folder
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from embfeast.recipe import FittedRecipe
 
 # The field of a request that holds a text.
@@ -89,6 +92,59 @@ def pair_features(
         for i, vector in zip(whole, vectors.tolist(), strict=True):
             made[i] = vector
     return {output: made}
+
+
+def history_features(
+    inputs: Mapping[str, list[Any]],
+    digest: str,
+    entry: str,
+    states: str,
+    digest_column: str,
+    moment: str | None = None,
+) -> dict[str, list[Any]]:
+    """Compare the request's texts with what was stored of those who wrote them.
+
+    `states` is the view that they are stored in, `moment` a field of the request that says when its
+    texts were written; by default that is now. An entity without a state wrote nothing before.
+    """
+    from embfeast.recipe.entity_states import against_states, state_features, states_of
+
+    fitted = serving_recipe(digest)
+    texts = list(_column(inputs, TEXT))
+    made_by = set(filter(None, _column(inputs, f"{states}_digest")))
+    if others := made_by - {digest}:
+        raise EmbfeastError(
+            f"view {states!r}: what is stored is of recipe {min(others)[:12]}, which cannot be "
+            f"compared with texts of {digest[:12]}",
+            "materialize",
+        )
+    names = [feature.name for feature in state_features(fitted, entry)]
+    stored = states_of(fitted, entry, {name: _column(inputs, name) for name in names})
+    moments = _moments(_column(inputs, moment) if moment else [None] * len(texts))
+    for row in np.flatnonzero(stored[:, 0] >= moments):
+        raise EmbfeastError(
+            f"row {row}: its moment is not after what is stored in view {states!r}",
+            "look up a stored text's history in its own view, and give a later moment here",
+        )
+    made = against_states(fitted, entry, texts, stored, moments)
+    return made | {digest_column: [digest] * len(texts)}
+
+
+def _moments(given: Sequence[str | None]) -> "NDArray[np.int64]":
+    """Return moments in microseconds since 1970; now where none is given."""
+    from embfeast.tricks.parts.occasions import microseconds
+
+    now = time.time_ns() // 1000
+    for row, value in enumerate(given):
+        if value is not None and not isinstance(value, str):
+            raise EmbfeastError(
+                f"row {row}: its moment is {type(value).__name__}, which Feast rounds",
+                "give text in ISO 8601, as datetime.isoformat() writes it",
+            )
+    known = [row for row, value in enumerate(given) if value is not None]
+    moments = np.full(len(given), now, dtype=np.int64)
+    moments[known] = microseconds([given[row] for row in known], len(known), "the moments")
+    return moments
 
 
 def _column(inputs: Mapping[str, list[Any]], name: str) -> list[Any]:

@@ -7,11 +7,12 @@ from typing import Any
 
 from feast import BatchFeatureView, Entity, FeatureView, Field, FileSource, OnDemandFeatureView
 from feast.data_format import DeltaFormat
+from feast.feature_view import DUMMY_ENTITY_ID
 from feast.transformation.mode import TransformationMode
 from feast.transformation.python_transformation import PythonTransformation
 from feast.transformation.ray_transformation import RayTransformation
 from feast.transformation.udf_rehydrate import rehydrate_udf_from_source
-from feast.types import Array, FeastType, Float32, Int64, String, from_value_type
+from feast.types import Array, FeastType, Float32, Float64, Int64, String, from_value_type
 from feast.value_type import ValueType
 
 from embfeast.errors import EmbfeastError
@@ -24,12 +25,32 @@ from embfeast.plugin.feature_table import (
     ONLINE_TAG,
     PREFIX_TAG,
     RECIPE_TAG,
+    STATES_TAG,
 )
+from embfeast.plugin.live import TEXT
 from embfeast.recipe import FittedRecipe
+from embfeast.recipe.entity_states import state_features
 from embfeast.tables.columns import CREATED_TIME, EVENT_TIME
 
+# Names that a key cannot have beside features: by name, what has them.
+OWN_PREFIX = "embfeast_"
+OWN_COLUMNS = {
+    EVENT_TIME: "every feature table has",
+    CREATED_TIME: "every feature table has",
+    TEXT: "a request for a new text has",
+    "filename": "DuckDB gives the rows of files",
+    "file_row_number": "DuckDB gives the rows of files",
+    "rowid": "DuckDB gives the rows of tables",
+    DUMMY_ENTITY_ID: "Feast gives views without keys",
+}
 KEY_TYPES = (ValueType.INT32, ValueType.INT64, ValueType.STRING)
-TYPES: dict[str, FeastType] = {"float": Float32, "integer": Int64, "vector": Array(Float32)}
+TYPES: dict[str, FeastType] = {
+    "float": Float32,
+    "integer": Int64,
+    "vector": Array(Float32),
+    "doubles": Array(Float64),
+}
+STATES_PURPOSE = "What an entity had written, after each moment of its texts"
 
 # Feast stores a transformation as source text and rebuilds it from that text alone. This one must
 # stay constant: Feast cannot apply a batch view whose transformation has changed (the digest
@@ -66,9 +87,14 @@ class ViewFactory:
         offline_path: str,
         ttl: timedelta | None,
         prefix: str = "",
+        states_of: str = "",
     ) -> BatchFeatureView:
-        """Return the view of an entry's stored features; `prefix` tells a second text's apart."""
+        """Return the view of an entry's stored features; `prefix` tells a second text's apart.
+
+        Or the view of the states of entities, which follow from the table `states_of`.
+        """
         self.check_served([entry])
+        fields = self.state_fields(entry) if states_of else self.fields(entry, prefix)
         table = FileSource(
             name=f"{name}_table",
             path=f"{offline_path}/{name}/{self.fitted.digest}",
@@ -88,15 +114,15 @@ class ViewFactory:
             name=name,
             mode=TransformationMode.RAY,
             entities=entities,
-            schema=[*key_fields(entities), *self.fields(entry, prefix), digest],
+            schema=[*key_fields(entities), *fields, digest],
             source=[text],
             sink_source=table,
             ttl=ttl or timedelta(0),
             online=True,
             offline=True,
-            description=self.purpose(entry),
+            description=STATES_PURPOSE if states_of else self.purpose(entry),
             owner=self.owner,
-            tags=self.tags(entry, prefix),
+            tags=self.tags(entry, prefix, states_of),
             # Feast's Ray engine swallows an error of any other kind of transformation and passes
             # the texts on as features; one of this kind it calls itself, before a row is touched.
             feature_transformation=RayTransformation(
@@ -146,7 +172,7 @@ class ViewFactory:
                 f"recipe {self.fitted.settings.name!r}: entry {refused[0]!r} reads what an entity "
                 "wrote before, which is stored by text and cannot be computed in a request",
                 "leave it out by entries=[...], and push the text: its features are stored and "
-                "served at once",
+                "served at once; or ask with the entity's key, by embfeast.plugin.history_views",
             )
 
     def fields(self, entry: str, prefix: str = "") -> list[Field]:
@@ -164,12 +190,19 @@ class ViewFactory:
             for feature in self.fitted.features(entry)
         ]
 
+    def state_fields(self, entry: str) -> list[Field]:
+        """Return the columns of an entity's state as Feast's fields."""
+        return [
+            Field(name=one.name, dtype=TYPES[one.kind], description=STATES_PURPOSE)
+            for one in state_features(self.fitted, entry)
+        ]
+
     def purpose(self, entry: str) -> str:
         """Return what an entry is for: as its recipe describes it, else as its trick does."""
         settings = self.fitted.settings.tricks[entry]
         return settings.description or settings.kind.purpose.capitalize()
 
-    def tags(self, entry: str, prefix: str = "") -> dict[str, str]:
+    def tags(self, entry: str, prefix: str = "", states_of: str = "") -> dict[str, str]:
         """Return the tags by which a view is known as ours."""
         own = {
             DIGEST_TAG: self.fitted.digest,
@@ -181,7 +214,9 @@ class ViewFactory:
         if prefix:
             own[PREFIX_TAG] = prefix
         settings = self.fitted.settings.tricks.get(entry)
-        if settings is not None and settings.kind.needs_entity:
+        if states_of:
+            own[STATES_TAG] = states_of
+        elif settings is not None and settings.kind.needs_entity:
             own[ENTITY_TAG] = self.fitted.tricks[entry].entity
         if settings is not None and not settings.online:
             own[ONLINE_TAG] = "false"
@@ -200,3 +235,53 @@ def key_fields(entities: list[Entity]) -> list[Field]:
                 "all else, with CAST(... AS VARCHAR) in the source's query for times and fractions",
             )
     return [Field(name=e.join_key, dtype=from_value_type(e.value_type)) for e in entities]
+
+
+def check_columns(
+    text: FeatureView, features: Sequence[str], more_keys: Sequence[str] = ()
+) -> None:
+    """Refuse columns of a source that would be mixed up with features or with columns of ours.
+
+    DuckDB and Delta tables do not tell capital letters from small ones.
+    """
+    source = text.batch_source
+    keys = [*(field.name for field in text.entity_columns), *more_keys]
+    roles = {
+        "key": keys,
+        "time": [source.timestamp_field, source.created_timestamp_column],
+        "text": source.text_columns,
+        "label": [source.label_column],
+    }
+    taken = {name.casefold(): name for name in features}
+    seen: dict[str, str] = {}
+    for role, names in roles.items():
+        for name in filter(None, names):
+            where = f"source {source.name!r}: its {role} column {name!r}"
+            rename = f'rename the column in a query: SELECT "{name}" AS another_name, ...'
+            small = name.casefold()
+            if small in taken:
+                raise EmbfeastError(
+                    f"{where} has the name of the feature {taken[small]!r}",
+                    f"set `prefix` on the recipe's entry, or {rename}",
+                )
+            if small.startswith(OWN_PREFIX):
+                raise EmbfeastError(f"{where} begins as embfeast's own columns do", rename)
+            if role == "key" and small in OWN_COLUMNS:
+                raise EmbfeastError(
+                    f"{where} has the name of a column that {OWN_COLUMNS[small]}", rename
+                )
+            if role != "label" and seen.setdefault(small, role) != role:
+                raise EmbfeastError(f"{where} is its {seen[small]} column too", rename)
+
+
+def check_names(views: Mapping[str, FeatureView | OnDemandFeatureView]) -> None:
+    """Refuse equal feature names, which Feast would mix up in a request."""
+    seen: dict[str, str] = {}
+    for view in views.values():
+        for field in view.features:
+            if field.name in seen:
+                raise EmbfeastError(
+                    f"views {seen[field.name]!r} and {view.name!r} both have a feature "
+                    f"{field.name!r}; set `prefix` on one of the two recipe entries"
+                )
+            seen[field.name] = view.name

@@ -4,28 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from feast import Entity, FeatureView, Field, OnDemandFeatureView, PushSource, RequestSource
-from feast.feature_view import DUMMY_ENTITY_ID
 from feast.types import Array, Float32, String
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.feature_table import is_ours
 from embfeast.plugin.live import TEXT
 from embfeast.plugin.source import DuckDBSource
-from embfeast.plugin.view_factory import ViewFactory, key_fields
+from embfeast.plugin.view_factory import ViewFactory, check_columns, check_names, key_fields
 from embfeast.recipe import FittedRecipe
-from embfeast.tables.columns import CREATED_TIME, EVENT_TIME
 
-# Names that a key cannot have beside features: by name, what has them.
-OWN_PREFIX = "embfeast_"
-OWN_COLUMNS = {
-    EVENT_TIME: "every feature table has",
-    CREATED_TIME: "every feature table has",
-    TEXT: "a request for a new text has",
-    "filename": "DuckDB gives the rows of files",
-    "file_row_number": "DuckDB gives the rows of files",
-    "rowid": "DuckDB gives the rows of tables",
-    DUMMY_ENTITY_ID: "Feast gives views without keys",
-}
 # As Feast stores them: source text that is rebuilt from itself alone.
 LIVE_FUNCTION = """def live_features(inputs):
     from embfeast.plugin.live import live_features
@@ -107,11 +94,11 @@ def feature_views(
     served = entries if entries is not None else fitted.entries
     # From the recipe: of a view itself Feast leaves out what is named as a key.
     digests = [f"{name}_{entry}_digest" for entry in [*served, "live"]]
-    _check_columns(text, [*digests, *(f.name for e in served for f in fitted.features(e))])
+    check_columns(text, [*digests, *(f.name for e in served for f in fitted.features(e))])
     for entry in served:
         view = make.batch_view(entry, f"{name}_{entry}", text, entities, offline_path, ttl)
         views[view.name] = view
-    _check_names(views)
+    check_names(views)
     return views
 
 
@@ -197,7 +184,7 @@ def pair_view(
     output = fitted.features(entry)[0].name
     features = [f.name for made in views.values() if is_ours(made) for f in made.features]
     given = [output, *(prefix + feature.name for feature in fitted.features(input_entry))]
-    _check_columns(left.source_views[0], [*features, *given], [other.join_key])
+    check_columns(left.source_views[0], [*features, *given], [other.join_key])
     function = PAIR_FUNCTION.format(
         digest=fitted.digest, entry=entry, left=read.name, right=prefix + read.name, output=output
     )
@@ -210,7 +197,7 @@ def pair_view(
         entry,
     )
     made = {right.name: right, view.name: view}
-    _check_names({**views, **made})
+    check_names({**views, **made})
     return made
 
 
@@ -314,53 +301,3 @@ def _pair_entry(fitted: FittedRecipe, entry: str | None) -> str:
             f"{', '.join(known) or '(none)'}; name one of them, got {entry!r}"
         )
     return str(entry)
-
-
-def _check_columns(
-    text: FeatureView, features: Sequence[str], more_keys: Sequence[str] = ()
-) -> None:
-    """Refuse columns of a source that would be mixed up with features or with columns of ours.
-
-    DuckDB and Delta tables do not tell capital letters from small ones.
-    """
-    source = text.batch_source
-    keys = [*(field.name for field in text.entity_columns), *more_keys]
-    roles = {
-        "key": keys,
-        "time": [source.timestamp_field, source.created_timestamp_column],
-        "text": source.text_columns,
-        "label": [source.label_column],
-    }
-    taken = {name.casefold(): name for name in features}
-    seen: dict[str, str] = {}
-    for role, names in roles.items():
-        for name in filter(None, names):
-            where = f"source {source.name!r}: its {role} column {name!r}"
-            rename = f'rename the column in a query: SELECT "{name}" AS another_name, ...'
-            small = name.casefold()
-            if small in taken:
-                raise EmbfeastError(
-                    f"{where} has the name of the feature {taken[small]!r}",
-                    f"set `prefix` on the recipe's entry, or {rename}",
-                )
-            if small.startswith(OWN_PREFIX):
-                raise EmbfeastError(f"{where} begins as embfeast's own columns do", rename)
-            if role == "key" and small in OWN_COLUMNS:
-                raise EmbfeastError(
-                    f"{where} has the name of a column that {OWN_COLUMNS[small]}", rename
-                )
-            if role != "label" and seen.setdefault(small, role) != role:
-                raise EmbfeastError(f"{where} is its {seen[small]} column too", rename)
-
-
-def _check_names(views: Mapping[str, FeatureView | OnDemandFeatureView]) -> None:
-    """Refuse equal feature names, which Feast would mix up in a request."""
-    seen: dict[str, str] = {}
-    for view in views.values():
-        for field in view.features:
-            if field.name in seen:
-                raise EmbfeastError(
-                    f"views {seen[field.name]!r} and {view.name!r} both have a feature "
-                    f"{field.name!r}; set `prefix` on one of the two recipe entries"
-                )
-            seen[field.name] = view.name

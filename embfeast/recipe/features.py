@@ -24,22 +24,23 @@ class Feature:
     Attributes
     ----------
     name : str
-    kind : {"float", "integer", "vector"}
+    kind : {"float", "integer", "vector", "doubles"}
     width : int
         Numbers a row: 1, or the length of the vector.
     """
 
     name: str
-    kind: Literal["float", "integer", "vector"]
+    kind: Literal["float", "integer", "vector", "doubles"]
     width: int
 
     @property
     def arrow_type(self) -> pa.DataType:
-        """float32, int64 or list<float32>."""
+        """float32, int64, list<float32> or list<double>."""
         kinds: dict[str, pa.DataType] = {
             "float": pa.float32(),
             "integer": pa.int64(),
             "vector": pa.list_(pa.float32()),
+            "doubles": pa.list_(pa.float64()),
         }
         return kinds[self.kind]
 

@@ -6,10 +6,11 @@ import numpy as np
 import pyarrow as pa
 from feast import FeatureStore, FeatureView
 
-from embfeast.plugin.feature_table import FeatureTable, is_served
+from embfeast.plugin.feature_table import FeatureTable, has_states, is_served
 from embfeast.plugin.online.write import erase_online, write_online
 from embfeast.repository.check.matching import newest_of
 from embfeast.repository.check.rows import Rows
+from embfeast.repository.following import follow_texts
 from embfeast.repository.repository import Repository
 from embfeast.tables.rewrite import delete_keys
 from embfeast.tables.table import Table
@@ -22,7 +23,10 @@ def drop_missing(store: FeatureStore | Repository) -> int:
     versions of the tables keep them for as long as those can be read.
     """
     repository = Repository.of(store)
-    return max(_drop(repository, view) for view in repository.applied_views())
+    views = [view for view in repository.applied_views() if not has_states(view)]
+    dropped = max(_drop(repository, view) for view in views)
+    follow_texts(repository)
+    return dropped
 
 
 def _drop(repository: Repository, view: FeatureView) -> int:

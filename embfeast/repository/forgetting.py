@@ -10,12 +10,14 @@ import pyarrow as pa
 from feast import FeatureStore, FeatureView
 
 from embfeast.errors import EmbfeastError
-from embfeast.plugin.feature_table import FeatureTable, is_served
+from embfeast.plugin.engine.entity_states import as_keys, entities_of
+from embfeast.plugin.feature_table import FeatureTable, has_states, is_served
 from embfeast.plugin.online.write import erase_online
 from embfeast.plugin.source import DuckDBSource
+from embfeast.repository.following import follow_texts
 from embfeast.repository.repository import Repository
 from embfeast.storage import remove_file
-from embfeast.tables.columns import TEXT_DIGEST
+from embfeast.tables.columns import ENTITY, TEXT_DIGEST
 from embfeast.tables.place import Place
 from embfeast.tables.rewrite import delete_keys
 from embfeast.tables.table import LOG, Table
@@ -68,10 +70,11 @@ def forget(store: FeatureStore | Repository, key: Mapping[str, Any]) -> Forgotte
     views = [
         view
         for view in repository.applied_views()
-        if set(repository.table(view).source_keys) == set(key)
+        if not has_states(view) and set(repository.table(view).source_keys) == set(key)
     ]
     if not views:
-        known = sorted({", ".join(table.source_keys) for table in repository.tables})
+        texts_of = map(repository.table, repository.text_views)
+        known = sorted({", ".join(table.source_keys) for table in texts_of})
         raise EmbfeastError(
             f"no view has the key {', '.join(key) or '(none)'}", f"there is {' or '.join(known)}"
         )
@@ -85,10 +88,12 @@ def forget(store: FeatureStore | Repository, key: Mapping[str, Any]) -> Forgotte
     digests = {hashlib.sha256(text.encode()).digest() for text in texts}
     rows = 0
     places = set(_places(tables))
+    wrote = [_entities(Table.open(place), values) for place in places]
     for place in places:
         count, had = _erase_offline(Table.open(place), values, {table.prefix for table in tables})
         rows += count
         digests |= had
+    _erase_states(repository, pa.concat_tables(wrote))
     alone = digests - _still_there(places, digests)
     cache = repository.settings.cache
     cached = cache.forget(alone) if cache else 0
@@ -156,11 +161,40 @@ def _erase_offline(
         f"SEMI JOIN gone ON {same} WHERE {TEXT_DIGEST} IS NOT NULL",
         gone=gone,
     )
-    count = delete_keys(stored, gone)
+    return _erase(stored, gone), _digests(found)
+
+
+def _entities(stored: Table, key: Mapping[str, Any]) -> pa.Table:
+    """Return the entities that a table of what these wrote before names for a key."""
+    if ENTITY not in stored.schema.names or not set(key) <= set(stored.schema.names):
+        return pa.table({ENTITY: pa.array([], pa.string())})
+    return entities_of(stored, _row_of(key, stored.schema, ""))
+
+
+def _erase_states(repository: Repository, entities: pa.Table) -> None:
+    """Erase all states of entities, which hold their texts' vectors, and make them of the others'.
+
+    Those of earlier recipes are not made again.
+    """
+    entities = entities.group_by(ENTITY).aggregate([])
+    for view in repository.state_views if entities.num_rows else ():
+        table = repository.table(view)
+        keys = pa.table({table.keys[0]: as_keys(entities[ENTITY], table)})
+        if is_served(view):
+            online = repository.store.provider.online_store
+            erase_online(repository.store.config, online, view, keys)
+        for place in set(_places([table])):
+            _erase(Table.open(place), keys)
+    follow_texts(repository)
+
+
+def _erase(stored: Table, keys: pa.Table) -> int:
+    """Delete rows of keys, and the files that have held them."""
+    count = delete_keys(stored, keys)
     stored.vacuum(0)
     for file in stored.unread():  # what killed runs have left
         remove_file(file)
-    return count, _digests(found)
+    return count
 
 
 def _still_there(places: Iterable[Place], digests: set[bytes]) -> set[bytes]:

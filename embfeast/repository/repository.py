@@ -12,7 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from embfeast.errors import EmbfeastError, first_line
 from embfeast.plugin.feast_compat import settings_problems
-from embfeast.plugin.feature_table import DIGEST_TAG, FeatureTable, feature_table, is_ours
+from embfeast.plugin.feature_table import (
+    DIGEST_TAG,
+    FeatureTable,
+    feature_table,
+    has_states,
+    is_ours,
+)
 from embfeast.plugin.live import serve_recipes_from, serving_recipe
 from embfeast.plugin.online.servers import unset_variables
 from embfeast.plugin.settings import RepositorySettings
@@ -91,6 +97,16 @@ class Repository:
     def views(self) -> list[FeatureView]:
         """The applied views that a recipe computes."""
         return [view for view in self.store.list_batch_feature_views() if is_ours(view)]
+
+    @property
+    def text_views(self) -> list[FeatureView]:
+        """Those of them whose rows are features of texts, not states of who wrote them."""
+        return [view for view in self.views if not has_states(view)]
+
+    @property
+    def state_views(self) -> list[FeatureView]:
+        """Those whose rows are states of entities."""
+        return [view for view in self.views if has_states(view)]
 
     @property
     def tables(self) -> list[FeatureTable]:

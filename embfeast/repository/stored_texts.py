@@ -9,7 +9,7 @@ import pyarrow as pa
 from feast import FeatureService
 
 from embfeast.errors import EmbfeastError, first_line
-from embfeast.plugin.feature_table import FeatureTable, is_ours
+from embfeast.plugin.feature_table import FeatureTable, has_states, is_ours
 from embfeast.repository.online_lookup import service_for, stored_views, typed_value
 from embfeast.repository.repository import Repository
 from embfeast.tables.columns import EVENT_TIME
@@ -38,7 +38,7 @@ def texts_of_rows(repository: Repository, view: str, rows: pa.Table) -> list[str
     EmbfeastError
         The source cannot be read, say on a machine that only serves.
     """
-    found = next(one for one in repository.views if one.name == view)
+    found = next(one for one in repository.text_views if one.name == view)
     return _read(repository, repository.table(found), rows)
 
 
@@ -78,7 +78,8 @@ def texts_of_key(
 
 def _tables(repository: Repository, service: FeatureService) -> list[FeatureTable]:
     """Return one feature table of a service for each prefix, whose tables are of one text."""
-    stored = filter(is_ours, stored_views(repository.store, service))
+    views = stored_views(repository.store, service)
+    stored = [view for view in views if is_ours(view) and not has_states(view)]
     return list({table.prefix: table for table in map(repository.table, stored)}.values())
 
 

@@ -142,7 +142,8 @@ def _newest_of_few(
     for place, (key, moment) in enumerate(zip(named, times, strict=True)):
         if key in wanted:
             newest[key] = max(newest.get(key, (moment, place)), (moment, place))
-    return rows.take([place for _, place in newest.values()]).combine_chunks()
+    places = pa.array([place for _, place in newest.values()], pa.int64())
+    return rows.take(places).combine_chunks()
 
 
 def newest_positions(

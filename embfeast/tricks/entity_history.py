@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from embfeast.tricks.parts.entity_states import EntityStates
 from embfeast.tricks.parts.occasions import (
     UNKNOWN,
     Moments,
@@ -208,22 +209,86 @@ class EntityHistory(VectorTrick):
         vectors = on_grid(unit_rows(X))
         wanted = np.ones(len(X), dtype=bool) if asked is None else asked
         made = np.zeros((len(X), len(self._names())), dtype=np.float32)
-        nothing = self._past(vectors).before(0)
+        nothing = self._past(vectors.shape[1]).before(0)
         if entities is None or times is None:
             alone = np.ones(len(X), dtype=bool)
         else:
             alone = (entities == 0) | (times == UNKNOWN)
             for row, seen in self._told(vectors, times, owners, entities, wanted):
-                made[row] = self._features(vectors[row], seen)
+                made[row] = self._features(vectors[row], seen, int(times[row]))
         for place in np.flatnonzero(alone & wanted):
-            made[place] = self._features(vectors[place], nothing)
+            made[place] = self._features(vectors[place], nothing, 0)
         return made
 
-    def _past(self, vectors: NDArray[np.float64]) -> Past:
+    def states_checked(
+        self,
+        X: Vectors,
+        times: Moments,
+        owners: Owners,
+        entities: Owners,
+        at: Moments,
+        of: Owners,
+    ) -> NDArray[np.float64]:
+        """Return what is there of entities `of` after all texts of the moments `at`.
+
+        A row holds the columns of `states`. It is what the entity's next text would see of them,
+        windows of days as if that came at once.
+        """
+        vectors, count = on_grid(unit_rows(X)), len(X)
+        onlookers = np.arange(count + len(at)) >= count
+        layout = self.states
+        made = np.empty((len(at), layout.width))
+        for row, seen in self._told(
+            vectors,
+            np.concatenate([times, at + 1]),
+            # Each looks on under a key of its own, and is no part of any past.
+            np.concatenate([owners, np.arange(1, len(at) + 1, dtype=np.uint64)]),
+            np.concatenate([entities, of]),
+            onlookers,
+            ~onlookers,
+        ):
+            made[row - count] = layout.row(int(at[row - count]), seen)
+        return made
+
+    def against_states(
+        self, X: Vectors, states: NDArray[np.float64], moments: Moments
+    ) -> NDArray[np.float32]:
+        """Return the history of texts of later moments than the states of those who wrote them.
+
+        It is what `transform` gives, but for the columns that are not `lasting`. A state of NaN is
+        that of an entity without a past.
+        """
+        vectors, layout = on_grid(unit_rows(X)), self.states
+        made = np.zeros((len(X), len(self._names())), dtype=np.float32)
+        for row, vector in enumerate(vectors):
+            made[row] = self._features(vector, layout.seen(states[row]), int(moments[row]))
+        return made
+
+    @property
+    def states(self) -> EntityStates:
+        """The columns of an entity's state."""
+        windows = [f"_{self._window(days)}" for days in _days(self.windows)]
+        past = ["_newest", f"_last_{self.last}", "_decayed", *windows, ""]
+        return EntityStates([*windows, ""], past, self.n_features_in_)
+
+    @property
+    def lasting(self) -> NDArray[np.bool_]:
+        """Which columns an entity's state tells for as long as it stays: no windows of days."""
+        windows = [days is None for days in self.windows]
+        past = [True, True, *windows]
+        columns = {
+            "count": windows,
+            "days": [True],
+            "similarity": past,
+            "change": [True],
+            "spread": [True],
+            "means": np.repeat(past, self.n_features_in_).tolist(),
+        }
+        return np.concatenate([columns[one] for one in chosen(self, "outputs", OUTPUTS)])
+
+    def _past(self, width: int) -> Past:
         windows = [int(days * DAY) for days in _days(self.windows)]
-        return Past(
-            vectors.shape[1], last=int(self.last), half_life=self.half_life, windows=windows
-        )
+        return Past(width, last=int(self.last), half_life=self.half_life, windows=windows)
 
     def _told(
         self,
@@ -232,10 +297,15 @@ class EntityHistory(VectorTrick):
         owners: Owners | None,
         entities: Owners,
         wanted: NDArray[np.bool_],
+        written: NDArray[np.bool_] | None = None,
     ) -> Iterator[tuple[int, Seen]]:
-        """Yield each wanted row that has an entity and a time, and what lies before it."""
+        """Yield each wanted row that has an entity and a time, and what lies before it.
+
+        Rows that are not written are no past of others, and have no vector.
+        """
         known = np.flatnonzero((entities != 0) & (times != UNKNOWN))
         until, counts = _standing(times, owners, known)
+        counts &= written if written is not None else True
         order = known[np.lexsort((times[known], entities[known]))]
         for rows in np.split(order, np.flatnonzero(np.diff(entities[order])) + 1):
             yield from self._of_entity(vectors, times, owners, until, rows, counts, wanted)
@@ -253,12 +323,12 @@ class EntityHistory(VectorTrick):
         """Yield an entity's wanted rows, in order of time, and what lies before each."""
 
         def past_of(some: list[int]) -> Past:
-            past = self._past(vectors)
+            past = self._past(vectors.shape[1])
             for moment in _moments(np.array(some, dtype=np.int64), times):
                 past.add(int(times[moment[0]]), len(moment), vectors[moment].sum(axis=0))
             return past
 
-        past, standing = self._past(vectors), list[int]()
+        past, standing = self._past(vectors.shape[1]), list[int]()
         ends = NEVER  # when the first of the standing texts is revised
         for moment in _moments(rows, times):
             time = int(times[moment[0]])
@@ -280,9 +350,9 @@ class EntityHistory(VectorTrick):
                 standing += added.tolist()
                 ends = min(ends, int(until[added].min()))
 
-    def _features(self, vector: NDArray[np.float64], seen: Seen) -> NDArray[np.float64]:
-        """Return one row's numbers."""
-        means = seen.sums / np.where(seen.counts > 0, seen.counts, 1.0)[:, None]
+    def _features(self, vector: NDArray[np.float64], seen: Seen, time: int) -> NDArray[np.float64]:
+        """Return the numbers of a row of a moment."""
+        means = seen.means
         squares = np.square(means).sum(axis=1)
         cosines = (means * vector).sum(axis=1) / np.sqrt(np.where(squares > 0, squares, 1.0))
         # References are: the last moment, the last few, decayed, windows in days, all.
@@ -290,9 +360,10 @@ class EntityHistory(VectorTrick):
         days = iter(range(3, whole))
         windows = [whole if window is None else next(days) for window in self.windows]
         some = seen.counts[whole] > 0
+        since = (time - seen.last) / DAY if seen.last is not None else 0.0
         made: dict[str, Any] = {
             "count": np.log1p(seen.counts[windows]),
-            "days": [np.log1p(seen.days) if some else -1.0],
+            "days": [np.log1p(since) if some else -1.0],
             "similarity": cosines[[1, 2, *windows]],
             "change": [1.0 - cosines[0]],
             "spread": [max(0.0, 1.0 - squares[whole]) if some else 0.0],
@@ -300,8 +371,12 @@ class EntityHistory(VectorTrick):
         }
         return np.concatenate([made[one] for one in chosen(self, "outputs", OUTPUTS)])
 
+    @staticmethod
+    def _window(days: float) -> str:
+        return f"{days:g}d".replace(".", "_")
+
     def _names(self) -> list[str]:
-        windows = ["" if days is None else f"_{days:g}d".replace(".", "_") for days in self.windows]
+        windows = ["" if days is None else f"_{self._window(days)}" for days in self.windows]
         past = [f"_last_{self.last}", "_decayed", *windows]
         names = {
             "count": [f"history_log_count{one}" for one in windows],

@@ -231,3 +231,95 @@ def test_entities_without_times_and_wrong_lengths_are_refused():
         EntityHistory().fit_transform(FEW, entities=["ann"] * 8)
     with pytest.raises(ValueError, match="values for 8 rows"):
         EntityHistory().fit_transform(FEW, entities=["ann"] * 7, times=[day(0)] * 8)
+
+
+HALF_DAY = 43_200 * 10**6
+NAMES = [None, "ann", "bob"]
+
+
+def numbers(rows):
+    """Rows of `ROWS` as `transform_checked` takes them, but for the vectors."""
+    return {
+        "times": np.array([row[2] for row in rows]) * HALF_DAY,
+        "owners": np.array([row[3] + 100 for row in rows], dtype=np.uint64),
+        "entities": np.array([NAMES.index(row[1]) for row in rows], dtype=np.uint64),
+    }
+
+
+def cut(trick, states):
+    """States as columns by name."""
+    columns = trick.states.columns
+    ends = np.cumsum([column.width for column in columns])[:-1]
+    names = [column.name for column in columns]
+    return dict(zip(names, np.split(states, ends, axis=1), strict=True))
+
+
+@given(
+    rows=ROWS,
+    asked=st.lists(st.tuples(st.integers(0, 12), st.sampled_from(["ann", "bob"])), min_size=1),
+    last=st.integers(1, 4),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_state_is_what_plain_loops_see_right_after_the_moment(rows, asked, last):
+    trick = EntityHistory(windows=WINDOWS, last=last, half_life=3).fit(FEW)
+    made = trick.states_checked(
+        FEW[[row[0] for row in rows]],
+        **numbers(rows),
+        at=np.array([moment for moment, _ in asked]) * HALF_DAY,
+        of=np.array([NAMES.index(name) for _, name in asked], dtype=np.uint64),
+    )
+    state = cut(trick, made)
+    plain = [(FEW[v].astype(np.float64), name, day(t / 2), key) for v, name, t, key in rows]
+    for place, (moment, name) in enumerate(asked):
+        own = (FEW[0].astype(np.float64), name, day(moment / 2) + timedelta(microseconds=1), "new")
+        seen = history_by_loops([*plain, own], len(plain), 3, last)
+        counts, (_, *_cosines, change, spread), means = seen[:3], seen[3:11], seen[11:]
+        got = {column: values[place] for column, values in state.items()}
+        names = ["history_state_count_2d", "history_state_count_5d", "history_state_count"]
+        assert [got[n].item() for n in names] == np.expm1(counts).round().tolist()
+        assert got["history_state_at"].item() == moment * HALF_DAY
+        if counts[2]:
+            since = timedelta(microseconds=got["history_state_last_text"].item())
+            assert np.log1p((own[2] - day(0) - since) / timedelta(days=1)) == pytest.approx(seen[3])
+        else:
+            assert np.isnan(got["history_state_last_text"])
+        np.testing.assert_allclose(got["history_state_spread"], spread, atol=1e-6)
+        past = [
+            f"history_state_mean{one}" for one in (f"_last_{last}", "_decayed", "_2d", "_5d", "")
+        ]
+        np.testing.assert_allclose(np.concatenate([got[n] for n in past]), means, atol=1e-6)
+        newest, vector = got["history_state_mean_newest"], own[0]
+        length = np.linalg.norm(newest) * np.linalg.norm(vector)
+        cosine = newest @ vector / length if length > 1e-7 else 0.0
+        assert 1 - cosine == pytest.approx(change, abs=1e-6)
+
+
+@given(
+    rows=ROWS, name=st.sampled_from(["ann", "bob"]), later=st.integers(1, 400), v=st.integers(0, 7)
+)
+@settings(max_examples=100, deadline=None)
+def test_a_later_text_has_the_same_bits_against_the_state_as_among_the_texts(rows, name, later, v):
+    trick = EntityHistory(windows=WINDOWS, last=2).fit(FEW)
+    at = max(row[2] for row in rows)
+    whole = [*rows, (v, name, at + later, 1_000)]
+    among = trick.transform_checked(FEW[[row[0] for row in whole]], **numbers(whole))[-1:]
+    of = np.array([NAMES.index(name)], dtype=np.uint64)
+    state = trick.states_checked(
+        FEW[[row[0] for row in rows]], **numbers(rows), at=np.array([at]) * HALF_DAY, of=of
+    )
+    moment = np.array([at + later]) * HALF_DAY
+    against = trick.against_states(FEW[[v]], state, moment)
+    lasting = trick.lasting
+    assert np.array_equal(against[:, lasting], among[:, lasting])
+    # The rest is of windows in days, which have moved on where half a year or so went by.
+    names = trick.get_feature_names_out()
+    assert {n.split("d_")[0].removesuffix("d") for n in names[~lasting]} <= {
+        f"history_{kind}_{days}" for kind in ("log_count", "similarity", "mean") for days in (2, 5)
+    }
+
+
+def test_without_a_state_a_text_is_its_entitys_first():
+    trick = EntityHistory(windows=WINDOWS).fit(FEW)
+    nothing = np.full((8, trick.states.width), np.nan)
+    against = trick.against_states(FEW, nothing, np.arange(8) * HALF_DAY)
+    assert np.array_equal(against, trick.transform(FEW))

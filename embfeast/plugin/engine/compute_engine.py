@@ -23,10 +23,11 @@ from feast.repo_config import RepoConfig
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.engine.chunks import RunCounts
 from embfeast.plugin.engine.commit import AGAIN, Commit
+from embfeast.plugin.engine.entity_states import bring_states
 from embfeast.plugin.engine.histories import Histories, vectors_kept
 from embfeast.plugin.engine.large_blocks import return_large_blocks
 from embfeast.plugin.engine.local_executor import Executor, LocalExecutor
-from embfeast.plugin.feature_table import feature_table, is_ours
+from embfeast.plugin.feature_table import feature_table, has_states, is_ours
 from embfeast.plugin.settings import EmbeddingComputeEngineConfig, RepositorySettings
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.versions import current_digest
@@ -118,7 +119,10 @@ class EmbeddingComputeEngine(ComputeEngine):
         tasks = [tasks] if isinstance(tasks, MaterializationTask) else tasks
         done: dict[int, MaterializationJob] = {}
         groups: dict[tuple[Any, ...], list[MaterializationTask]] = defaultdict(list)
+        states = [task for task in tasks if has_states(task.feature_view)]
         for task in tasks:
+            if task in states:
+                continue
             if is_ours(task.feature_view):
                 table = feature_table(task.feature_view, self.repo_config)
                 period = (task.start_time, task.end_time)
@@ -129,6 +133,8 @@ class EmbeddingComputeEngine(ComputeEngine):
             for group in groups.values():
                 problem = self._run(group)
                 done |= {id(task): EngineJob(task, problem) for task in group}
+            for task in states:  # which follow from the tables that are written by now
+                done[id(task)] = EngineJob(task, self._run_states(task))
         return [done[id(task)] for task in tasks]
 
     def _run(self, tasks: list[MaterializationTask]) -> BaseException | None:
@@ -146,6 +152,18 @@ class EmbeddingComputeEngine(ComputeEngine):
             commit.finish(self.config.kept_hours, (start, end))
             click.echo(f"{table.source.name}: {counts}", err=True)
         except Exception as problem:  # Feast raises it after recording which views are done
+            return problem
+        return None
+
+    def _run_states(self, task: MaterializationTask) -> BaseException | None:
+        try:
+            commit = Commit(self.repo_config, [task.feature_view])
+            fitted = self._recipe(commit.targets[0].table.digest)
+            first = bring_states(commit, fitted, self.online_store).first
+            start, end = _start(commit, task), task.end_time
+            commit.serve_period(self.online_store, min(start, first or start), None)
+            commit.finish(self.config.kept_hours, (start, end))
+        except Exception as problem:  # as above
             return problem
         return None
 

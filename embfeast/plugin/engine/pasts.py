@@ -59,7 +59,7 @@ class Texts:
         All other texts of its entity, and of the keys that these have, have to be among them.
         """
         made = [NOBODYS] * len(self.events)
-        entities, rows = self._members()
+        entities, rows = self.members()
         order = np.lexsort(
             (self.owners[rows], self.created[rows], self.events[rows], entities)
         ).tolist()
@@ -85,13 +85,25 @@ class Texts:
                 now += [said[row], when, mine, self.digests[row]]
         return made
 
-    def _members(self) -> tuple[Owners, NDArray[np.int64]]:
+    def members(self) -> tuple[Owners, NDArray[np.int64]]:
         """Return entities and rows that matter to them: their own, and another's of their keys."""
         own = np.flatnonzero(self.entities)
         moved = list(self._moved())
         entities = [self.entities[own], np.array([one for one, _ in moved], dtype=np.uint64)]
         rows = [own, np.array([row for _, row in moved], dtype=np.int64)]
         return np.concatenate(entities), np.concatenate(rows)
+
+    def digests_after(self, entities: Owners, moments: Moments) -> list[bytes]:
+        """Return a digest of what counts of entities after all texts of moments."""
+        count = len(moments)
+        whole = Texts(  # blank texts of a moment later, each under a key of its own
+            np.concatenate([self.events, moments + 1]),
+            np.concatenate([self.created, np.zeros(count, dtype=np.int64)]),
+            np.concatenate([self.owners, np.arange(1, count + 1, dtype=np.uint64)]),
+            np.concatenate([self.entities, entities]),
+            [*self.digests, *[BLANK] * count],
+        )
+        return whole.past_digests()[len(self.events) :]
 
     def _moved(self) -> Iterator[tuple[int, int]]:
         """Yield each entity that a key had up to a revision which names another one."""

@@ -32,8 +32,15 @@ from embfeast.plugin.engine.chunks import (
     write_files,
 )
 from embfeast.plugin.engine.commit import Commit, Newest, Target
+from embfeast.plugin.engine.entity_states import bring_states
 from embfeast.plugin.engine.push_histories import write_histories
-from embfeast.plugin.feature_table import ENTITY_TAG, FeatureTable, feature_table
+from embfeast.plugin.feature_table import (
+    DIGEST_TAG,
+    ENTITY_TAG,
+    FeatureTable,
+    feature_table,
+    has_states,
+)
 from embfeast.plugin.live import check_text, serving_recipe
 from embfeast.plugin.online.request import given_key
 from embfeast.plugin.settings import RepositorySettings
@@ -77,9 +84,9 @@ def push_texts(
         A column, key, time or text is not as the source has it; nothing is stored.
     """
     by_recipe: dict[str, list[FeatureView]] = defaultdict(list)
-    tables = [feature_table(view, config) for view in views]
-    for view, table in zip(views, tables, strict=True):
-        by_recipe[table.digest].append(view)
+    for view in views:
+        by_recipe[view.tags[DIGEST_TAG]].append(view)
+    tables = [feature_table(view, config) for view in views if not has_states(view)]
     first = tables[0]
     settings = RepositorySettings(config)
     kinds = [first.schema.field(key).type for key in first.keys]
@@ -90,9 +97,11 @@ def push_texts(
     counts = RunCounts(chunk.num_rows)
     for digest, own in by_recipe.items():
         fitted = _recipe(digest, settings.cache and settings.cache.folder)
+        states = [view for view in own if has_states(view)]
+        texts = [view for view in own if view not in states]
         for some, write in (
-            ([view for view in own if ENTITY_TAG not in view.tags], _write_offline),
-            ([view for view in own if ENTITY_TAG in view.tags], write_histories),
+            ([view for view in texts if ENTITY_TAG not in view.tags], _write_offline),
+            ([view for view in texts if ENTITY_TAG in view.tags], write_histories),
         ):
             if some:
                 commit = Commit(config, some)
@@ -101,6 +110,13 @@ def push_texts(
                     commit.serve(store, _newest(commit, written))
                 commit.finish(settings.engine.kept_hours)
                 counts = max(counts, done, key=lambda one: one.computed)
+        for view in states:
+            commit = Commit(config, [view])
+            pushed = identities(chunk, first).select(list(first.keys))
+            brought = bring_states(commit, fitted, store if online else None, pushed)
+            if online and brought.newest.num_rows:
+                commit.serve(store, _newest(commit, dict.fromkeys(commit.tables, brought.newest)))
+            commit.finish(settings.engine.kept_hours)
     return counts
 
 

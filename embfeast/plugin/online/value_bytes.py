@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from feast.protos.feast.types.Value_pb2 import FloatList, Value
+from feast.protos.feast.types.Value_pb2 import DoubleList, FloatList, Value
 from feast.type_map import python_values_to_proto_values
 from numpy.typing import NDArray
 
@@ -29,7 +29,7 @@ def value_bytes(column: pa.ChunkedArray, kind: Any) -> list[bytes]:
     cells = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
     if pa.types.is_float32(cells.type):
         return _floats(cells)
-    if pa.types.is_list(cells.type) and pa.types.is_float32(cells.type.value_type):
+    if pa.types.is_list(cells.type) and cells.type.value_type in (pa.float32(), pa.float64()):
         return _vectors(cells)
     return _others(cells, kind)
 
@@ -91,8 +91,17 @@ def _floats(cells: pa.Array) -> list[bytes]:
     return whole
 
 
+def _zeros(width: int, size: int) -> Value:
+    """Return a vector of zeros of so many bytes each."""
+    zeros = [0.0] * width
+    if size == 4:
+        return Value(float_list_val=FloatList(val=zeros))
+    return Value(double_list_val=DoubleList(val=zeros))
+
+
 def _vectors(cells: Any) -> list[bytes]:
-    numbers = np.asarray(cells.values, dtype="<f4").tobytes()
+    size = cells.type.value_type.byte_width
+    numbers = np.asarray(cells.values, dtype=f"<f{size}").tobytes()
     offsets = np.asarray(cells.offsets).tolist()
     prefixes: dict[int, bytes] = {}
     made = []
@@ -104,9 +113,9 @@ def _vectors(cells: Any) -> list[bytes]:
             continue
         width = end - start
         if width not in prefixes:
-            zeros = Value(float_list_val=FloatList(val=[0.0] * width))
-            prefixes[width] = zeros.SerializeToString()[: -4 * width or None]
-        made.append(prefixes[width] + numbers[4 * start : 4 * end])
+            zeros = _zeros(width, size).SerializeToString()
+            prefixes[width] = zeros[: -size * width or None]
+        made.append(prefixes[width] + numbers[size * start : size * end])
     return made
 
 

@@ -13,7 +13,7 @@ def check_freshness(repository: Repository) -> Iterator[Finding]:
     """Compare the newest text with the newest row of each feature table."""
     mend = f"embfeast materialize --repo {repository.folder} --incremental"
     periods = repository.text_periods()
-    for table in repository.tables:
+    for table in map(repository.table, repository.text_views):
         period = periods[table.source]
         stored = Table.find(table.place)
         if period is None or stored is None:

@@ -25,7 +25,7 @@ class Online:
 
     def __init__(
         self, store: FeatureStore, view: FeatureView, stored: Table, table: FeatureTable,
-        rows: Rows, sample: int | None,
+        rows: Rows | None = None, sample: int | None = None,
     ) -> None:  # fmt: skip
         self._store, self._view = store, view
         self._stored, self._table = stored, table
@@ -36,9 +36,10 @@ class Online:
     def see(self, chunk: pa.Table, chosen: NDArray[np.int64], histories: object) -> None:
         """Look up the keys of the chosen rows of a chunk."""
         if len(chosen):
-            self._compare(identities(chunk.take(chosen), self._table))
+            self.compare(identities(chunk.take(chosen), self._table))
 
-    def _compare(self, wanted: pa.Table) -> None:
+    def compare(self, wanted: pa.Table) -> None:
+        """Look up the keys of some rows."""
         newest = newest_of(self._stored, self._table, wanted)
         rows = proto_rows(newest, self._view)
         names = [field.name for field in self._view.features]
@@ -55,8 +56,8 @@ class Online:
 
     def findings(self) -> Iterator[Finding]:
         """Return what the pass has shown."""
-        if self._rows.others.num_rows:
-            self._compare(self._rows.others.slice(0, self._sample))
+        if self._rows and self._rows.others.num_rows:
+            self.compare(self._rows.others.slice(0, self._sample))
         if self._unequal:
             found = (
                 f"{self._unequal:,} of {self._looked_up:,} keys differ from the newest row offline "

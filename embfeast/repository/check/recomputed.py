@@ -38,7 +38,11 @@ class Recomputed:
         texts = with_text_digests(chunk.take(chosen), table.source.text_columns)
         past = histories.past(texts, {table.entity: texts}) if table.entity else None
         features = self._fitted.apply(encode_rows(texts, past, [table], self._fitted))
-        fresh = feature_rows(texts, features, table, self._fitted)
+        self.compare(feature_rows(texts, features, table, self._fitted))
+
+    def compare(self, fresh: pa.Table) -> None:
+        """Compare rows that were computed anew with those that are stored."""
+        table = self._table
         found = matching_rows(self._stored, table, fresh, table.identity)
         places = {self._identity(found, row): row for row in range(found.num_rows)}
         for row in range(fresh.num_rows):

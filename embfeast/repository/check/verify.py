@@ -13,13 +13,14 @@ from feast import FeatureStore, FeatureView
 from numpy.typing import NDArray
 
 from embfeast.plugin.engine.histories import Histories, vectors_kept
-from embfeast.plugin.feature_table import is_served
+from embfeast.plugin.feature_table import has_states, is_served
 from embfeast.recipe import FittedRecipe
 from embfeast.repository.check.finding import Finding
 from embfeast.repository.check.online import Online
 from embfeast.repository.check.recipe import open_applied
 from embfeast.repository.check.recomputed import Recomputed
 from embfeast.repository.check.rows import Rows
+from embfeast.repository.check.states import check_states
 from embfeast.repository.check.stored import check_stored
 from embfeast.repository.repository import Repository
 from embfeast.tables.table import Table
@@ -74,6 +75,8 @@ def verify(
     repository = Repository.of(store)
     groups: dict[tuple[Any, ...], list[FeatureView]] = defaultdict(list)
     for view in repository.applied_views():
+        if has_states(view):
+            continue
         table = repository.table(view)
         groups[table.source, table.digest, table.source_keys].append(view)
     findings: list[Finding] = []
@@ -92,6 +95,8 @@ def verify(
                 if progress:
                     progress((number + share) / len(groups))
         findings += [found for check in checks for found in check.findings()]
+    for view in repository.state_views:
+        findings += check_states(repository, view, sample, seed)
     return sorted(findings, key=lambda finding: finding.view)
 
 

@@ -29,17 +29,23 @@ class Seen:
 
     Attributes
     ----------
-    days : float
-        Since the last text; infinite without one.
-    sums : ndarray of shape (references, dim)
-        Of the texts of the last moment, the last few, the decayed past, each window, and all.
+    last : int or None
+        The last text's moment; None without one.
+    means : ndarray of shape (references, dim)
+        Of the texts of the last moment, the last few, the decayed past, each window, and all; zeros
+        where there is none.
     counts : ndarray of shape (references,)
-        How many texts, or what weight, each is the sum of.
+        How many texts, or what weight, each is the mean of.
     """
 
-    days: float
-    sums: Sums
+    last: int | None
+    means: Sums
     counts: Sums
+
+    @classmethod
+    def of(cls, last: int | None, sums: Sums, counts: Sums) -> "Seen":
+        """Return it of sums."""
+        return cls(last, sums / np.where(counts > 0, counts, 1.0)[:, None], counts)
 
 
 class Past:
@@ -100,14 +106,15 @@ class Past:
             self._starts[place] = start
         if not self._times:
             zeros = np.zeros((2, self._running.shape[1]))
-            return Seen(np.inf, np.vstack([zeros, self._running]), np.r_[0.0, 0.0, self._weights])
+            sums = np.vstack([zeros, self._running])
+            return Seen.of(None, sums, np.r_[0.0, 0.0, self._weights])
         total, count = self._sums[-1], self._counts[-1]
         place = len(self._times) - 1
         while place and count < self._last:
             place -= 1
             total, count = total + self._sums[place], count + self._counts[place]
-        return Seen(
-            (time - self._times[-1]) / DAY,
+        return Seen.of(
+            self._times[-1],
             np.vstack([self._sums[-1], total, self._running]),
             np.r_[self._counts[-1], count, self._weights],
         )

@@ -2,6 +2,7 @@ import numpy as np
 import pyarrow as pa
 from feast import ValueType
 from feast.protos.feast.types.Value_pb2 import Value
+from feast.type_map import python_values_to_proto_values
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,3 +28,14 @@ def test_chunks_are_joined_before_they_are_converted():
     cells = value_bytes(column, ValueType.FLOAT)
     assert [Value.FromString(cell).float_val for cell in cells] == [0.5, 0.0, 2.0]
     assert cells[1] == b""
+
+
+@given(st.lists(st.one_of(st.none(), st.lists(st.floats(), max_size=3))))
+def test_vectors_of_doubles_are_the_bytes_of_feasts_own(vectors):
+    column = pa.chunked_array([pa.array(vectors, pa.list_(pa.float64()))])
+    own = python_values_to_proto_values([[1.0], *vectors], ValueType.DOUBLE_LIST)[1:]
+    wanted = [
+        one.SerializeToString() if v is not None else b""
+        for one, v in zip(own, vectors, strict=True)
+    ]
+    assert value_bytes(column, ValueType.DOUBLE_LIST) == wanted
