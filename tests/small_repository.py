@@ -126,6 +126,9 @@ class Repo:
         rows = [{"review_id": key} for key in keys]
         return store.get_online_features(store.get_feature_service(service), rows).to_dict()
 
+    def pairs(self, store, rows) -> dict[str, list]:
+        return store.get_online_features(store.get_feature_service("pair"), rows).to_dict()
+
 
 def sample_rows() -> list[tuple]:
     """Twelve reviews; the third is edited later, the fourth arrives late, the fifth is blank."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # The field of a request that holds a text.
 TEXT = "text"
+# Who made a pair of which each text has a vector of another recipe.
+TWO_RECIPES = "two recipes"
 # Where this process has been told that fitted recipes lie. An on-demand view's function is
 # rebuilt by Feast from its text, so it cannot carry a path that holds on every machine.
 _folders: dict[Folder, None] = {}
@@ -79,19 +81,43 @@ def live_features(
 
 
 def pair_features(
-    inputs: Mapping[str, list[Any]], digest: str, entry: str, left: str, right: str, output: str
+    inputs: Mapping[str, list[Any]],
+    digest: str,
+    entry: str,
+    left: str,
+    right: str,
+    output: str,
+    makers: tuple[str, str] | None = None,
+    digest_column: str = "",
 ) -> dict[str, list[Any]]:
-    """Compute one vector a pair of stored vectors; None where either is missing."""
+    """Compute one vector a pair of stored vectors; None where either is missing.
+
+    A pair is compared by the recipe that made both vectors, which is another one than the view's
+    until a refit is materialized; vectors of two recipes cannot be compared and give None. `makers`
+    are the columns that say so, and `digest_column` tells it; views of before 0.2 have neither.
+    """
     pairs = list(zip(_column(inputs, left), _column(inputs, right), strict=True))
+    made_by: list[str | None] = [digest] * len(pairs)
+    if makers:
+        told = zip(*(_column(inputs, column) for column in makers), strict=True)
+        made_by = [_maker(*both) for both in told]
     whole = [i for i, pair in enumerate(pairs) if pair[0] is not None and pair[1] is not None]
     made: list[list[float] | None] = [None] * len(pairs)
-    if whole:
-        lefts = np.array([pairs[i][0] for i in whole], dtype=np.float32)
-        rights = np.array([pairs[i][1] for i in whole], dtype=np.float32)
-        vectors = serving_recipe(digest).transform_pairs(entry, lefts, rights)
-        for i, vector in zip(whole, vectors.tolist(), strict=True):
-            made[i] = vector
-    return {output: made}
+    for maker in {str(made_by[i]) for i in whole} - {TWO_RECIPES}:
+        recipe = serving_recipe(maker)
+        rows = [i for i in whole if made_by[i] == maker and entry in recipe.pair_entries]
+        if rows:
+            lefts, rights = (np.array([pairs[i][k] for i in rows], np.float32) for k in (0, 1))
+            vectors = recipe.transform_pairs(entry, lefts, rights)
+            for i, vector in zip(rows, vectors.tolist(), strict=True):
+                made[i] = vector
+    return {output: made} | ({digest_column: made_by} if digest_column else {})
+
+
+def _maker(left: str | None, right: str | None) -> str | None:
+    if not left or not right:
+        return None
+    return left if left == right else TWO_RECIPES
 
 
 def history_features(

@@ -31,6 +31,8 @@ PAIR_FUNCTION = """def pair_features(inputs):
         left="{left}",
         right="{right}",
         output="{output}",
+        makers=("{left_maker}", "{right_maker}"),
+        digest_column="{digest_column}",
     )
 """
 
@@ -185,13 +187,21 @@ def pair_view(
     features = [f.name for made in views.values() if is_ours(made) for f in made.features]
     given = [output, *(prefix + feature.name for feature in fitted.features(input_entry))]
     check_columns(left.source_views[0], [*features, *given], [other.join_key])
+    digest_column = f"{name}_{entry}_digest"
     function = PAIR_FUNCTION.format(
-        digest=fitted.digest, entry=entry, left=read.name, right=prefix + read.name, output=output
+        digest=fitted.digest,
+        entry=entry,
+        left=read.name,
+        right=prefix + read.name,
+        output=output,
+        left_maker=f"{left.name}_digest",
+        right_maker=f"{right.name}_digest",
+        digest_column=digest_column,
     )
     view = make.on_demand_view(
         f"{name}_{entry}",
         [left, right],
-        [Field(name=output, dtype=Array(Float32))],
+        [Field(name=output, dtype=Array(Float32)), Field(name=digest_column, dtype=String)],
         function,
         make.purpose(entry),
         entry,

@@ -9,7 +9,7 @@ from feast.types import Invalid, UnixTimestamp, from_feast_to_pyarrow_type
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.feast_compat import request_context
-from embfeast.plugin.feature_table import DIGEST_TAG, is_ours
+from embfeast.plugin.feature_table import DIGEST_TAG
 
 MOST_KEPT = 256
 # By the identity of Feast's answer, which Feast gives again until its registry is read anew.
@@ -54,7 +54,7 @@ def asked(features: Any, registry: Any, project: str) -> Asked:
         return known[1]
     views, told, read = [view for view, _ in context[5]], sorted(context[7]), context[4]
     keys = _keys(views)
-    found = Asked(keys, told, {*keys, *told, *read}, _made_by(views))
+    found = Asked(keys, told, {*keys, *told, *read}, _made_by([*views, *context[1]]))
     if len(_kept) >= MOST_KEPT:
         _kept.clear()
     _kept[id(context)] = (context, found)
@@ -76,7 +76,9 @@ def _keys(views: list[Any]) -> dict[str, pa.DataType | None]:
 
 def _made_by(views: list[Any]) -> dict[str, tuple[str, str]]:
     expected = {}
-    for view in filter(is_ours, views):
+    for view in views:
+        if DIGEST_TAG not in (view.tags or {}):
+            continue
         column = f"{view.name}_digest"
         # Several versions of a view can be asked for at once, by their full names.
         for name in (column, f"{view.projection.name_to_use()}__{column}"):

@@ -81,6 +81,32 @@ def test_pair_features_come_from_two_stored_texts(ready):
     assert bits(offline[0]) == bits(online[0])
 
 
+def test_a_pair_is_compared_by_the_recipe_that_made_both_texts_and_says_so(ready):
+    repo, store, first = ready
+    rows = [{"review_id": 1, "other_review_id": 7}, {"review_id": 1, "other_review_id": 99}]
+    before = repo.pairs(store, rows)
+    assert before["embfeast_status"] == ["current", "missing"]
+    store = repo.apply(second := repo.fit(day(6.5)))
+    after = repo.pairs(store, rows)
+    assert bits(after["pair"][0]) == bits(before["pair"][0]), (
+        "of the first recipe, as the texts are"
+    )
+    told = f"another recipe: review_pair={first.digest[:12]}"
+    assert after["embfeast_status"] == [told, "missing"]
+    # The right text has the new recipe's vector, the left one has the old one's.
+    store.materialize(day(-1), day(20), feature_views=["other_review_reduced"])
+    mixed = repo.pairs(store, rows)
+    assert mixed["pair"][0] is None
+    assert mixed["embfeast_status"][0] == "another recipe: review_pair=two recipes"
+    store.materialize(day(-1), day(20))
+    now = repo.pairs(store, rows)
+    assert now["embfeast_status"][0] == "current"
+    left, right = (
+        np.array([vector], dtype=np.float32) for vector in repo.lookup(store, [1, 7])["reduced"]
+    )
+    assert bits(now["pair"][0]) == second.transform_pairs("pair", left, right).tobytes()
+
+
 def test_a_missing_text_gives_nulls_and_is_counted(repo, capsys):
     store = repo.apply(repo.fit(day(8)))
     store.materialize(day(-1), day(20))
