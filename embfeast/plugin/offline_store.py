@@ -21,11 +21,9 @@ from feast.utils import compute_non_entity_date_range
 from embfeast.errors import EmbfeastError, first_line
 from embfeast.moments import MOMENT as MOMENT_TYPE
 from embfeast.moments import exact_moments
-from embfeast.plugin.entity_query import EntityFrame, output_names, rows_of
 from embfeast.plugin.feast_compat import requested_features
 from embfeast.plugin.feature_table import AS_OF_TAG, DIGEST_TAG, RECIPE_TAG, place_of
 from embfeast.plugin.monitoring.store import MonitoredStore
-from embfeast.plugin.retrieval import STEP, DuckDBRetrievalJob, TableVersions, check_room
 from embfeast.plugin.source_scan import (
     is_delta,
     opened_tables,
@@ -34,6 +32,8 @@ from embfeast.plugin.source_scan import (
     scan_of,
     table_time,
 )
+from embfeast.plugin.training.entity_query import EntityFrame, output_names, rows_of
+from embfeast.plugin.training.retrieval import STEP, DuckDBRetrievalJob, TableVersions, check_room
 from embfeast.tables.append import Appender
 from embfeast.tables.as_of_join import (
     MOMENT,

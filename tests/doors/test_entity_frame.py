@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embfeast import EmbfeastError
-from embfeast.plugin.entity_rows import entity_rows
+from embfeast.plugin.training.entity_rows import entity_rows
 from embfeast.tables.keys import exact_keys
 from tests.doors import READING, WHOLE
 from tests.doors.known import FEATURE, Known

@@ -18,8 +18,8 @@ from feast.infra.offline_stores.offline_store import (
 from feast.saved_dataset import SavedDatasetStorage
 
 from embfeast.errors import EmbfeastError
-from embfeast.plugin.entity_rows import EntityRows
-from embfeast.plugin.free_memory import free_bytes
+from embfeast.plugin.training.entity_rows import EntityRows
+from embfeast.plugin.training.free_memory import free_bytes
 from embfeast.tables.files import ROW_GROUP, parquet_folder, write_file, write_to_folder
 from embfeast.tables.place import Place
 

@@ -8,7 +8,7 @@ import pytest
 from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 
 from embfeast import EmbfeastError
-from embfeast.plugin import retrieval
+from embfeast.plugin.training import retrieval
 from tests.small_repository import day
 
 FEATURES = ["review_reduced:reduced", "review_text:body", "review_embedding:embedding"]

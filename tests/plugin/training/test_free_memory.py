@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from embfeast.plugin.free_memory import free_bytes
+from embfeast.plugin.training.free_memory import free_bytes
 
 GIB = 2**30
 

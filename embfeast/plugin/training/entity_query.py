@@ -12,9 +12,9 @@ from feast.feature_view import DUMMY_ENTITY_ID
 from feast.repo_config import RepoConfig
 
 from embfeast.errors import EmbfeastError, first_line
-from embfeast.plugin.entity_rows import EVENT, EntityRows, entity_rows
 from embfeast.plugin.source import DuckDBSource
 from embfeast.plugin.source_scan import relation_of, run_query
+from embfeast.plugin.training.entity_rows import EVENT, EntityRows, entity_rows
 from embfeast.tables.as_of_join import MOMENT
 from embfeast.tables.files import parquet_folder, scan_files
 from embfeast.tables.table import Table
