@@ -120,14 +120,12 @@ class Encoder:
 
     @property
     def query(self) -> "Encoder":
-        """The encoder of queries: this one, unless the model's settings name their prompt."""
-        name = self.settings.query_prompt_name
-        if name is None:
+        """The encoder of queries: this one, unless the model's settings say their prompt."""
+        if not self.settings.reads_queries:
             return self
-        asked = self.settings.model_copy(
-            update={"prompt": None, "prompt_name": name, "query_prompt_name": None}
-        )
-        return Encoder(asked, threads=self.threads, cache=self.cache)
+        query = self._query
+        query.cache = self.cache  # this one may have been given another since
+        return query
 
     @property
     def digest(self) -> str:
@@ -242,6 +240,8 @@ class Encoder:
         """Return an encoder that shares this one's open model and uses another cache, or none."""
         twin = Encoder(self.settings, threads=self.threads, cache=cache)
         twin._model, twin._backend, twin._pieces = self._model, self._backend, self._pieces
+        if "_query" in vars(self):
+            twin._query = self._query.with_cache(cache)
         return twin
 
     @property
@@ -407,6 +407,15 @@ class Encoder:
     def _pieces(self) -> Pieces:
         return Pieces(self._model)
 
+    @cached_property
+    def _query(self) -> "Encoder":
+        said = {"prompt_name": None, "query_prompt": None, "query_prompt_name": None}
+        said["prompt"] = self._model.query_prompt
+        query = Encoder(self.settings.model_copy(update=said), threads=self.threads)
+        if self._model.facts.prompt_is_pooled and not self._backend.reads_texts:
+            query._backend = self._backend  # word pieces are read alike, whatever they begin with
+        return query
+
     @property
     def _cache_name(self) -> str:
         # The backend is part of it: another backend's vectors differ in the last bits.
@@ -414,7 +423,7 @@ class Encoder:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open model behind: it is opened again where the encoder arrives."""
-        opened = {"_model", "_backend", "_pieces", "probes"}
+        opened = {"_model", "_backend", "_pieces", "_query", "probes"}
         return {key: value for key, value in vars(self).items() if key not in opened}
 
     def __repr__(self) -> str:

@@ -22,7 +22,9 @@ BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 Precision = Literal["float32", "bfloat16", "int8"]
 
 # Who computes the vectors, or from where, does not make them another model's.
-NO_PART_OF_A_VECTOR = {"name", "revision", "query_prompt_name", "backend", "base_url"}
+NO_PART_OF_A_VECTOR = {
+    "name", "revision", "query_prompt", "query_prompt_name", "backend", "base_url",
+}  # fmt: skip
 
 
 class ModelSettings(BaseModel):
@@ -39,8 +41,10 @@ class ModelSettings(BaseModel):
         Put before each text. By default the model's own default prompt is.
     prompt_name : str, optional
         The name of one of the model's prompts.
+    query_prompt : str, optional
+        Put before a text that is read as a query, by `Encoder.query` and ``query_embedding``.
     query_prompt_name : str, optional
-        The prompt of a pair's left text; the right one takes `prompt` or `prompt_name`.
+        The same, by the name of one of the model's prompts.
     truncate_dim : int, optional
         Keep this many of a vector's first numbers, for models trained for that.
     max_seq_length : int, optional
@@ -67,6 +71,7 @@ class ModelSettings(BaseModel):
     revision: str | None = None
     prompt: str | None = None
     prompt_name: str | None = None
+    query_prompt: str | None = None
     query_prompt_name: str | None = None
     truncate_dim: Annotated[int, Field(ge=1)] | None = None
     max_seq_length: Annotated[int, Field(ge=1)] | None = None
@@ -92,9 +97,16 @@ class ModelSettings(BaseModel):
     def _fits_together(self) -> "ModelSettings":
         if self.prompt is not None and self.prompt_name is not None:
             raise ValueError("give prompt or prompt_name, not both")
+        if self.query_prompt is not None and self.query_prompt_name is not None:
+            raise ValueError("give query_prompt or query_prompt_name, not both")
         if self.base_url is not None and self.backend != "openai":
             raise ValueError("base_url goes with `backend: openai`")
         return self
+
+    @property
+    def reads_queries(self) -> bool:
+        """Whether it is said how a query is read."""
+        return self.query_prompt is not None or self.query_prompt_name is not None
 
     @model_serializer
     def _what_was_said(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from embfeast.recipe.encoded import Encoded, Matrix, is_missing
 from embfeast.recipe.features import Feature, columns, features_of, lists, read_column
 from embfeast.recipe.record import FitRecord
 from embfeast.recipe.settings import PLAIN, RecipeSettings
-from embfeast.recipe.steps import Steps, encode_pooled
+from embfeast.recipe.steps import Steps, check_finite
 from embfeast.storage import Folder
 from embfeast.tricks.parts.occasions import Occasions
 
@@ -261,7 +261,7 @@ class FittedRecipe:
         occasions = replace(encoded.occasions, asked=wanted[encoded.present])
         outputs = self._outputs(replace(encoded, entries=histories, occasions=occasions))
         for entry in histories:
-            _check_finite(entry, outputs[entry])
+            check_finite(entry, outputs[entry])
             read = outputs[self.settings.tricks[entry].input]
             vector = Feature(read_column(entry), "vector", read.shape[1])
             made = columns(self.features(entry), outputs[entry], encoded.present)
@@ -330,15 +330,18 @@ class FittedRecipe:
         occasions = self._occasions(entries, times, keys, len(kept), entities)
         return self._steps.outputs(kept, blocks, entries, self.encoder, occasions)
 
-    def transform_pairs(self, entry: str, left: Matrix, right: Matrix) -> Matrix:
-        """Compute the features of pairs from the vectors that the pair entry reads.
+    def transform_pairs(
+        self, entry: str, left: Matrix | Sequence[str], right: Matrix | Sequence[str]
+    ) -> Matrix:
+        """Compute the features of pairs of texts, or of the vectors that the pair entry reads.
 
         Parameters
         ----------
         entry : str
             A pair entry.
-        left, right : ndarray of shape (n, dim), float32
-            The output of the entry's `input` for both texts.
+        left, right : sequence of str of length n, or ndarray of shape (n, dim), float32
+            Texts, none of them missing; or what the entries that it reads (`input`, or `left` and
+            `right`) make of them.
 
         Returns
         -------
@@ -349,7 +352,12 @@ class FittedRecipe:
                 f"{entry!r} is no pair entry of recipe {self.settings.name!r}; "
                 f"it has {', '.join(self.pair_entries) or 'none'}"
             )
-        made: Matrix = self.tricks[entry].transform(np.hstack([left, right]))
+        read = zip(self.settings.tricks[entry].sides, (left, right), strict=True)
+        vectors = [
+            given if getattr(given, "ndim", 1) == 2 else self.matrices(list(given), [side])[side]
+            for side, given in read
+        ]
+        made: Matrix = self.tricks[entry].transform(np.hstack(vectors))
         return made
 
     def _blocks(
@@ -359,7 +367,7 @@ class FittedRecipe:
         progress: Callable[[int], Any] | None,
     ) -> dict[str, Matrix]:
         self.check_model()
-        return encode_pooled(self.encoder, texts, poolings, progress)
+        return self._steps.encode(self.encoder, texts, poolings, progress)
 
     def _occasions(
         self, wanted: Sequence[str], times: Any, keys: Any, count: int, entities: Any = None
@@ -374,7 +382,7 @@ class FittedRecipe:
         """Yield the wanted entries and what they make."""
         outputs = self._outputs(encoded)
         for entry in encoded.entries:
-            _check_finite(entry, outputs[entry])
+            check_finite(entry, outputs[entry])
             yield entry, outputs[entry]
 
     def _outputs(self, encoded: Encoded) -> dict[str, Matrix]:
@@ -437,12 +445,4 @@ class FittedRecipe:
         return (
             f"FittedRecipe({self.settings.name!r}, digest={self.digest[:12]}, "
             f"rows={self.record.rows}, as_of={self.record.as_of})"
-        )
-
-
-def _check_finite(entry: str, matrix: Matrix) -> None:
-    if not np.isfinite(matrix).all():
-        raise EmbfeastError(
-            f"recipe entry {entry!r} gave a number that is not finite; its fitted state does not "
-            "suit these texts: fit again on more of them, and tell us"
         )
