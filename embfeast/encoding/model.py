@@ -57,11 +57,14 @@ class Model:
         Where the files lie.
     files : str
         SHA-256 (hex) over every file that can change a vector.
+    graph : Path or None
+        The graph in eight bits that a recipe was fitted with, where it is one of its own.
     """
 
     settings: ModelSettings
     folder: Path
     files: str
+    graph: Path | None = None
 
     @property
     def name(self) -> str:

@@ -20,10 +20,12 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 BackendName = Literal["auto", "onnx", "torch", "openai"]
 BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 Precision = Literal["float32", "bfloat16", "int8"]
+Calibration = Literal["general", "fitted"]
 
-# Who computes the vectors, or from where, does not make them another model's.
+# Who computes the vectors, or from where, does not make them another model's; what a calibration
+# has made does, and not what was asked of it.
 NO_PART_OF_A_VECTOR = {
-    "name", "revision", "query_prompt", "query_prompt_name", "backend", "base_url",
+    "name", "revision", "query_prompt", "query_prompt_name", "calibration", "backend", "base_url",
 }  # fmt: skip
 
 
@@ -52,6 +54,9 @@ class ModelSettings(BaseModel):
     normalize : bool, default True
         Bring vectors to unit length; False gives what the model's last module gives.
     precision : {"float32", "bfloat16", "int8"}
+    calibration : {"general", "fitted"}
+        Of ``"int8"``: on texts that embfeast makes, or on those that a recipe is fitted on. An
+        encoder by itself is calibrated on embfeast's.
     backend : {"auto", "onnx", "torch", "openai"}
         ``"auto"`` takes PyTorch on a GPU and ONNX Runtime on a CPU.
     base_url : str, optional
@@ -77,6 +82,7 @@ class ModelSettings(BaseModel):
     max_seq_length: Annotated[int, Field(ge=1)] | None = None
     normalize: bool = True
     precision: Precision = "float32"
+    calibration: Calibration = "general"
     backend: BackendName = "auto"
     base_url: str | None = None
     trust_remote_code: bool = False
@@ -99,6 +105,8 @@ class ModelSettings(BaseModel):
             raise ValueError("give prompt or prompt_name, not both")
         if self.query_prompt is not None and self.query_prompt_name is not None:
             raise ValueError("give query_prompt or query_prompt_name, not both")
+        if self.calibration == "fitted" and self.precision != "int8":
+            raise ValueError("calibration goes with `precision: int8`")
         if self.base_url is not None and self.backend != "openai":
             raise ValueError("base_url goes with `backend: openai`")
         return self

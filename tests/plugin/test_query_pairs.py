@@ -70,6 +70,11 @@ def test_training_sets_and_lookups_have_the_query_left_and_the_document_right(as
         assert np.array_equal(np.float32(stored), wanted)
 
 
+def test_what_is_stored_is_verified(asking):
+    _, store, _ = asking
+    assert not [found for found in verify(store) if not found.ok]
+
+
 def test_a_query_in_a_request_and_a_pushed_one_have_the_stored_bits(asking):
     _, store, _ = asking
     text = text_of(6)
@@ -109,11 +114,6 @@ def test_candidates_are_the_documents_nearest_to_the_query(asking, encoder):
         duplicate_candidates(store, "pair", key={"review_id": 1}, k=0)
     with pytest.raises(EmbfeastError, match="blank"):
         duplicate_candidates(store, "pair", text=" ", k=3)
-
-
-def test_what_is_stored_is_verified(asking):
-    _, store, _ = asking
-    assert not [found for found in verify(store) if not found.ok]
 
 
 def test_a_side_without_a_view_is_named(asking):

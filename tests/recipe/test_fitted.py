@@ -87,6 +87,14 @@ def test_saved_and_loaded_it_gives_the_same_bits(fitted, texts, tmp_path):
     )
 
 
+def test_an_entry_named_as_the_plain_vector_keeps_its_state(texts, tmp_path):
+    fitted = Recipe({"tricks": {"embedding": {"trick": "whitener"}}}).fit(texts)
+    fitted.save(tmp_path / "saved")
+    loaded = FittedRecipe.load(tmp_path / "saved")
+    assert loaded.digest == fitted.digest
+    assert loaded.transform(texts).equals(fitted.transform(texts))
+
+
 def test_other_weights_than_those_of_the_fit_are_refused(fitted, tmp_path):
     fitted.save(tmp_path / "recipe")
     loaded = FittedRecipe.load(tmp_path / "recipe")
