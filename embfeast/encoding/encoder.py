@@ -409,7 +409,8 @@ class Encoder:
 
     @cached_property
     def _model(self) -> Model:
-        return replace(resolve(self.settings), graph=self.graph)
+        model = resolve(self.settings)
+        return model if self.graph is None else replace(model, graph=self.graph)
 
     @cached_property
     def _backend(self) -> Backend:

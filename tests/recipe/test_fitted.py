@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from embfeast import EmbfeastError, FittedRecipe
+from embfeast import EmbfeastError, FittedRecipe, Recipe
 
 
 def test_all_tricks_make_their_features_in_one_table(fitted, texts):
