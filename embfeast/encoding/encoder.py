@@ -422,8 +422,8 @@ class Encoder:
 
     @cached_property
     def _query(self) -> "Encoder":
-        said = {"prompt_name": None, "query_prompt": None, "query_prompt_name": None}
-        said["prompt"] = self._model.query_prompt
+        no_more = dict.fromkeys(["prompt_name", "query_prompt", "query_prompt_name"])
+        said = {**no_more, "prompt": self._model.query_prompt}
         query = Encoder(self.settings.model_copy(update=said), threads=self.threads)
         query.graph = self.graph
         if self._model.facts.prompt_is_pooled and not self._backend.reads_texts:

@@ -124,9 +124,9 @@ class Model:
     def _named(self, name: str, instead: str) -> str:
         prompts = self.facts.prompts
         if name not in prompts:
+            mend = f"choose from {', '.join(prompts)}" if prompts else "it has none"
             raise EmbfeastError(
-                f"model {self.name!r} has no prompt {name!r}",
-                f"choose from {', '.join(prompts)}" if prompts else f"it has none: give `{instead}`",
+                f"model {self.name!r} has no prompt {name!r}", f"{mend}; or give `{instead}`"
             )
         return prompts[name]
 

@@ -188,8 +188,8 @@ class RecipeSettings(BaseModel):
             kind = self.tricks[read].kind
             if kind.takes == "texts" or kind.as_query or self.make(read).needs_occasions:
                 raise ValueError(
-                    f"tricks.{name}.input: {read!r} ({self.tricks[read].trick}) cannot be made of a "
-                    "query: it reads more than the sentence vector; choose another input"
+                    f"tricks.{name}.input: {read!r} ({self.tricks[read].trick}) cannot be made of "
+                    "a query: it reads more than the sentence vector; choose another input"
                 )
 
     @property

@@ -138,7 +138,11 @@ def test_a_query_is_the_text_behind_its_prompt_with_every_cache_and_after_a_jour
     assert np.array_equal(asking.encode(given), encoder.encode(given))
     expected = encoder.encode([f"question: {text}" for text in given])
     assert asking.query._backend is asking._backend, "the model is opened once"
-    for one in (asking, asking.with_cache(EmbeddingCache(tmp_path)), pickle.loads(pickle.dumps(asking))):
+    for one in (
+        asking,
+        asking.with_cache(EmbeddingCache(tmp_path)),
+        pickle.loads(pickle.dumps(asking)),
+    ):
         for _ in range(2):
             assert np.array_equal(one.encode(given), encoder.encode(given))
             assert np.array_equal(one.query.encode(given), expected)

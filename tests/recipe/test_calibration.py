@@ -76,9 +76,7 @@ def test_another_machine_gets_the_same_bits_and_calibrates_nothing(
     assert loaded.encoder.query.graph == loaded.graph
 
 
-def test_a_damaged_copy_is_made_anew_from_the_recipe(
-    fitted, tmp_path, monkeypatch, no_calibration
-):
+def test_a_damaged_copy_is_made_anew_from_the_recipe(fitted, tmp_path, monkeypatch, no_calibration):
     fitted.save(tmp_path / "recipe")
     monkeypatch.setenv("EMBFEAST_CACHE_DIR", str(tmp_path / "elsewhere"))
     graph = FittedRecipe.load(tmp_path / "recipe").graph

@@ -125,7 +125,7 @@ def test_the_prompt_of_queries_is_part_of_the_recipe(fitted):
 
 @pytest.mark.parametrize("given", [Encoder(), Encoder(query_prompt="query: ")])
 def test_an_encoder_that_reads_queries_otherwise_is_refused(recipe, given):
-    with pytest.raises(EmbfeastError, match="encoder's query_prompt is .*'question: '"):
+    with pytest.raises(EmbfeastError, match=r"encoder's query_prompt is .*'question: '"):
         recipe.fit(TEXTS, encoder=given)
 
 
@@ -162,7 +162,11 @@ WHITENED = {"trick": "whitener"}
 @pytest.mark.parametrize(
     ("model", "tricks", "message"),
     [
-        ("all-MiniLM-L6-v2", {"a": ASKED}, r"tricks\.a: how model 'all-MiniLM.*`query_prompt_name`"),
+        (
+            "all-MiniLM-L6-v2",
+            {"a": ASKED},
+            r"tricks\.a: how model 'all-.*`query_prompt_name`",
+        ),
         (MODEL | {"query_prompt_name": "query"}, {"a": ASKED}, "query_prompt or query_prompt_name"),
         (
             MODEL,
@@ -189,7 +193,7 @@ def test_what_cannot_be_a_query_or_a_side_is_named(model, tricks, message):
 
 
 def test_sides_of_two_widths_and_numbers_that_are_names_are_refused():
-    uneven = {"asked": ASKED, **TRICKS, "pair": TRICKS["pair"] | {"left": "embedding"}}
+    uneven = {**TRICKS, "pair": TRICKS["pair"] | {"left": "embedding"}}
     with pytest.raises(EmbfeastError, match="'embedding' gives 384 numbers and 'reduced' 4"):
         recipe_of(MODEL, uneven).fit(TEXTS)
     named = {
@@ -204,7 +208,7 @@ def test_sides_of_two_widths_and_numbers_that_are_names_are_refused():
 @pytest.mark.usefixtures("own_cache")
 @pytest.mark.parametrize(
     ("prompts", "mend"),
-    [({}, "it has none: give `query_prompt`"), ({"search": "find "}, "choose from search")],
+    [({}, "it has none; or give `query_prompt`"), ({"search": "find "}, "choose from search")],
 )
 def test_a_model_without_such_a_prompt_is_one_clear_error(folder, prompts, mend):
     say_prompts(folder, prompts=prompts)
