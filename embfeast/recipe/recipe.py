@@ -238,7 +238,9 @@ def _entities_of(
 
 
 def _check_model(encoder: Encoder, model: str | ModelSettings) -> None:
-    if encoder.digest != Encoder(model).with_graph(encoder.graph).digest:
+    asked, given = model_settings(model), encoder.settings
+    # Not by their digests, for which a model in eight bits would be calibrated.
+    if (asked.changes(), resolve(asked).files) != (given.changes(), resolve(given).files):
         raise EmbfeastError(
             f"the encoder's model {encoder.settings!r} is not the recipe's {model!r}; "
             "give Encoder(recipe.settings.model, ...)"

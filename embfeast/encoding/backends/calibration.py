@@ -1,6 +1,8 @@
 """A model in eight bits: how wide its numbers spread is measured on texts once, and kept."""
 
+import contextlib
 import hashlib
+import io
 import itertools
 import logging
 import os
@@ -159,13 +161,17 @@ def _quantize(graph: Path, pieces: list[list[int]], path: Path) -> None:
 
     nncf.set_log_level(logging.ERROR)
     texts: list[Any] = [{"input_ids": np.array([ids], dtype=np.int64)} for ids in pieces]
-    quantized = nncf.quantize(
-        openvino.Core().read_model(str(graph)),
-        nncf.Dataset(texts),
-        model_type=nncf.ModelType.TRANSFORMER,
-        subset_size=len(texts),
-        advanced_parameters=nncf.AdvancedQuantizationParameters(
-            smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=ALPHA)
-        ),
-    )
+    with contextlib.redirect_stdout(io.StringIO()):  # where it reports its progress
+        quantized = nncf.quantize(
+            openvino.Core().read_model(str(graph)),
+            nncf.Dataset(texts),
+            model_type=nncf.ModelType.TRANSFORMER,
+            subset_size=len(texts),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=ALPHA)
+            ),
+        )
+    # A name ends in how many nodes the process has made: the same texts would give another digest.
+    for number, node in enumerate(quantized.get_ordered_ops()):
+        node.set_friendly_name(f"{node.get_type_name()}_{number}")
     openvino.save_model(quantized, str(path), compress_to_fp16=False)
