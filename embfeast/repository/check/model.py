@@ -14,7 +14,8 @@ def check_model(repository: Repository) -> Iterator[Finding]:
     fitted = repository.fitted
     model = resolve(fitted.settings.model)
     yield Finding("model", "ok", f"this machine computes {', '.join(_precisions())}")
-    if (digest := fitted.encoder.digest) != fitted.model_digest:
+    digest = model.digest if fitted.graph is None else fitted.encoder.digest
+    if digest != fitted.model_digest:
         found = (
             f"{fitted.settings.model} has digest {digest[:12]}, the recipe was fitted with "
             f"{fitted.model_digest[:12]}"
