@@ -32,6 +32,7 @@ class OnnxBackend:
     # Enough rows for the matrix products to reach their rate, few enough to stay in the caches.
     batch_pieces = 512
     batch_texts = 512
+    reads_texts = False
 
     def __init__(self, model: Model, threads: int | None) -> None:
         self._model = model
@@ -84,6 +85,7 @@ class StaticBackend:
     name = "static1"
     batch_pieces = 8192
     batch_texts = 2048
+    reads_texts = False
 
     def __init__(self, model: Model, threads: int | None) -> None:
         self._model = model
@@ -105,6 +107,7 @@ class TorchBackend:
 
     name = "torch"
     workers = 1  # it spreads a batch over the cores itself
+    reads_texts = True
 
     def __init__(self, model: Model, threads: int | None) -> None:
         import torch

@@ -61,12 +61,15 @@ class Backend(Protocol):
         Word pieces of a batch; 0 where texts are read and not their pieces (a server).
     batch_texts : int
         Texts of a batch, at most.
+    reads_texts : bool
+        Whether it puts its model's prompt before texts itself; word pieces begin with it.
     """
 
     name: str
     workers: int
     batch_pieces: int
     batch_texts: int
+    reads_texts: bool
 
     def read(self, batch: Batch, wanted: frozenset[Output], *, alone: bool) -> Read:
         """Return the wanted outputs of a batch, or refuse by `EmbfeastError` one it cannot give.

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from embfeast.encoding.batch import Backend, Batch, Output, of_one_length
 from embfeast.encoding.cache import EmbeddingCache, Key
 from embfeast.encoding.model import Model, resolve
 from embfeast.encoding.pieces import Pieces
-from embfeast.encoding.pooling import Pooling, unit
+from embfeast.encoding.pooling import Pooling, check_finite, output_of, pooling_of, unit
 from embfeast.encoding.settings import (
     BACKENDS,
     DEFAULT_MODEL,
@@ -64,6 +66,8 @@ class Encoder:
         Width of the poolings of word pieces.
     digest : str
         SHA-256 (hex) over the model's weights, tokenizer and settings.
+    graph : Path or None
+        The model in eight bits, where a recipe has calibrated it on texts of its own.
 
     Notes
     -----
@@ -96,6 +100,7 @@ class Encoder:
         self.settings = model_settings(model, **settings, **chosen)
         self.threads = threads
         self.cache = cache
+        self.graph: Path | None = None
 
     @property
     def model(self) -> str | ModelSettings:
@@ -120,14 +125,12 @@ class Encoder:
 
     @property
     def query(self) -> "Encoder":
-        """The encoder of queries: this one, unless the model's settings name their prompt."""
-        name = self.settings.query_prompt_name
-        if name is None:
+        """The encoder of queries: this one, unless the model's settings say their prompt."""
+        if not self.settings.reads_queries:
             return self
-        asked = self.settings.model_copy(
-            update={"prompt": None, "prompt_name": name, "query_prompt_name": None}
-        )
-        return Encoder(asked, threads=self.threads, cache=self.cache)
+        query = self._query
+        query.cache = self.cache  # this one may have been given another since
+        return query
 
     @property
     def digest(self) -> str:
@@ -180,7 +183,7 @@ class Encoder:
             By the poolings' keys.
         """
         texts = checked(texts)
-        wanted = {p.key: p for p in map(_pooling, poolings)}
+        wanted = {p.key: p for p in map(pooling_of, poolings)}
         hashes = [sha256(text) for text in texts]
         first = {key: row for row, key in reversed(list(enumerate(hashes)))}
         found = self._cached(list(first), list(wanted))
@@ -223,7 +226,7 @@ class Encoder:
             return None
         from embfeast.encoding.backends.served import PROBES, compare
 
-        hashes, sentence = [sha256(text) for text in PROBES], _pooling("sentence")
+        hashes, sentence = [sha256(text) for text in PROBES], pooling_of("sentence")
         kept = self._cached(hashes, [sentence.key])
         batch = Batch(range(len(PROBES)), PROBES, [])
         now = self._read_batch(hashes, batch, [sentence], alone=True)[1]
@@ -238,10 +241,19 @@ class Encoder:
         self._keep({key: vector for key, vector in now.items() if key not in kept})
         return np.stack([(now | kept)[key] for key in now])
 
+    def with_graph(self, graph: Path | None) -> "Encoder":
+        """Return an encoder whose eight bits are those of a graph; of embfeast's own by None."""
+        twin = Encoder(self.settings, threads=self.threads, cache=self.cache)
+        twin.graph = graph
+        return twin
+
     def with_cache(self, cache: EmbeddingCache | None) -> "Encoder":
         """Return an encoder that shares this one's open model and uses another cache, or none."""
         twin = Encoder(self.settings, threads=self.threads, cache=cache)
+        twin.graph = self.graph
         twin._model, twin._backend, twin._pieces = self._model, self._backend, self._pieces
+        if "_query" in vars(self):
+            twin._query = self._query.with_cache(cache)
         return twin
 
     @property
@@ -342,14 +354,14 @@ class Encoder:
     def _read_batch(
         self, hashes: list[bytes], batch: Batch, poolings: list[Pooling], alone: bool
     ) -> tuple[int, Made]:
-        wanted = frozenset(map(_output, poolings))
+        wanted = frozenset(map(output_of, poolings))
         read = self._backend.read(batch, wanted, alone=alone)
         made: Made = {}
         for pooling in poolings:
-            out = read[_output(pooling)]
+            out = read[output_of(pooling)]
             sentence = pooling.kind == "sentence"
             vectors = self._finished(out) if sentence else pooling(out, batch.pieces)
-            _check_finite(vectors, self.settings.name)
+            check_finite(vectors, self.settings.name)
             made.update(
                 ((text, pooling.key), own) for text, own in zip(hashes, vectors, strict=True)
             )
@@ -377,7 +389,7 @@ class Encoder:
         assert self.max_pieces is not None  # noqa: S101 - longer than the window
         special = self._pieces.special
         windows = cut_windows(pieces, special, self.max_pieces)
-        wanted = frozenset(map(_output, poolings))
+        wanted = frozenset(map(output_of, poolings))
         kept: dict[Output, dict[int, Vectors]] = {output: {} for output in wanted}
         for part, own in of_one_length(
             windows, self._backend.batch_pieces, self._backend.batch_texts
@@ -387,17 +399,18 @@ class Encoder:
                 kept[output].update(zip(part, read[output], strict=True))
         made: Made = {}
         for pooling in poolings:
-            of_output = kept[_output(pooling)]
+            of_output = kept[output_of(pooling)]
             states = [of_output[i] for i in range(len(windows))]
             joined, ids = stitch(states, windows, special)
             vectors = pooling(joined[None], [ids])
-            _check_finite(vectors, self.settings.name)
+            check_finite(vectors, self.settings.name)
             made[text, pooling.key] = vectors[0]
         return int(counts_as), made
 
     @cached_property
     def _model(self) -> Model:
-        return resolve(self.settings)
+        model = resolve(self.settings)
+        return model if self.graph is None else replace(model, graph=self.graph)
 
     @cached_property
     def _backend(self) -> Backend:
@@ -407,6 +420,16 @@ class Encoder:
     def _pieces(self) -> Pieces:
         return Pieces(self._model)
 
+    @cached_property
+    def _query(self) -> "Encoder":
+        no_more = dict.fromkeys(["prompt_name", "query_prompt", "query_prompt_name"])
+        said = {**no_more, "prompt": self._model.query_prompt}
+        query = Encoder(self.settings.model_copy(update=said), threads=self.threads)
+        query.graph = self.graph
+        if self._model.facts.prompt_is_pooled and not self._backend.reads_texts:
+            query._backend = self._backend  # word pieces are read alike, whatever they begin with
+        return query
+
     @property
     def _cache_name(self) -> str:
         # The backend is part of it: another backend's vectors differ in the last bits.
@@ -414,26 +437,8 @@ class Encoder:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open model behind: it is opened again where the encoder arrives."""
-        opened = {"_model", "_backend", "_pieces", "probes"}
+        opened = {"_model", "_backend", "_pieces", "_query", "probes"}
         return {key: value for key, value in vars(self).items() if key not in opened}
 
     def __repr__(self) -> str:
         return f"Encoder({self.settings!r})"
-
-
-def _output(pooling: Pooling) -> Output:
-    if pooling.kind == "sentence":
-        return "sentence"
-    return "layered" if pooling.layered else "states"
-
-
-def _pooling(given: str | Pooling) -> Pooling:
-    return given if isinstance(given, Pooling) else Pooling(given)  # type: ignore[arg-type]
-
-
-def _check_finite(vectors: Vectors, model: str) -> None:
-    if not np.isfinite(vectors).all():
-        raise EmbfeastError(
-            f"model {model!r} gave a vector that is not finite; its weights are damaged or not "
-            "made for float32"
-        )

@@ -57,11 +57,14 @@ class Model:
         Where the files lie.
     files : str
         SHA-256 (hex) over every file that can change a vector.
+    graph : Path or None
+        The graph in eight bits that a recipe was fitted with, where it is one of its own.
     """
 
     settings: ModelSettings
     folder: Path
     files: str
+    graph: Path | None = None
 
     @property
     def name(self) -> str:
@@ -102,13 +105,30 @@ class Model:
         """What is put before each text."""
         if self.settings.prompt is not None:
             return self.settings.prompt
-        prompts, name = self.facts.prompts, self.settings.prompt_name
-        if name is not None and name not in prompts:
+        if self.settings.prompt_name is not None:
+            return self._named(self.settings.prompt_name, "prompt")
+        return self.facts.prompts.get(self.facts.default_prompt or "", "")
+
+    @property
+    def query_prompt(self) -> str:
+        """What is put before each query."""
+        if self.settings.query_prompt_name is not None:
+            return self._named(self.settings.query_prompt_name, "query_prompt")
+        if self.settings.query_prompt is None:
             raise EmbfeastError(
-                f"model {self.name!r} has no prompt {name!r}",
-                f"choose from {', '.join(prompts)}" if prompts else "it has none: give `prompt`",
+                f"model {self.name!r}: how a query is read is not said",
+                "give `query_prompt_name` or `query_prompt`",
             )
-        return prompts.get(name or self.facts.default_prompt or "", "")
+        return self.settings.query_prompt
+
+    def _named(self, name: str, instead: str) -> str:
+        prompts = self.facts.prompts
+        if name not in prompts:
+            mend = f"choose from {', '.join(prompts)}" if prompts else "it has none"
+            raise EmbfeastError(
+                f"model {self.name!r} has no prompt {name!r}", f"{mend}; or give `{instead}`"
+            )
+        return prompts[name]
 
 
 @lru_cache(maxsize=32)

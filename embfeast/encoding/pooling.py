@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from embfeast.encoding.batch import Output
 from embfeast.errors import EmbfeastError
 
 Kind = Literal["sentence", "mean", "max", "cls", "weighted"]
@@ -143,3 +144,24 @@ TOKEN_POOLINGS: dict[str, Callable[[States], Vectors]] = {
     "max": lambda states: states.max(axis=1),
     "cls": lambda states: states[:, 0].copy(),  # a view would keep all states
 }
+
+
+def pooling_of(given: str | Pooling) -> Pooling:
+    """Return a pooling, which may be given by its kind alone."""
+    return given if isinstance(given, Pooling) else Pooling(given)  # type: ignore[arg-type]
+
+
+def output_of(pooling: Pooling) -> Output:
+    """Return which output of a backend is pooled."""
+    if pooling.kind == "sentence":
+        return "sentence"
+    return "layered" if pooling.layered else "states"
+
+
+def check_finite(vectors: Vectors, model: str) -> None:
+    """Refuse vectors that are no numbers."""
+    if not np.isfinite(vectors).all():
+        raise EmbfeastError(
+            f"model {model!r} gave a vector that is not finite; its weights are damaged or not "
+            "made for float32"
+        )

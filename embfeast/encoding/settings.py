@@ -20,9 +20,13 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 BackendName = Literal["auto", "onnx", "torch", "openai"]
 BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 Precision = Literal["float32", "bfloat16", "int8"]
+Calibration = Literal["general", "fitted"]
 
-# Who computes the vectors, or from where, does not make them another model's.
-NO_PART_OF_A_VECTOR = {"name", "revision", "query_prompt_name", "backend", "base_url"}
+# Who computes the vectors, or from where, does not make them another model's; what a calibration
+# has made does, and not what was asked of it.
+NO_PART_OF_A_VECTOR = {
+    "name", "revision", "query_prompt", "query_prompt_name", "calibration", "backend", "base_url",
+}  # fmt: skip
 
 
 class ModelSettings(BaseModel):
@@ -39,8 +43,10 @@ class ModelSettings(BaseModel):
         Put before each text. By default the model's own default prompt is.
     prompt_name : str, optional
         The name of one of the model's prompts.
+    query_prompt : str, optional
+        Put before a text that is read as a query, by `Encoder.query` and ``query_embedding``.
     query_prompt_name : str, optional
-        The prompt of a pair's left text; the right one takes `prompt` or `prompt_name`.
+        The same, by the name of one of the model's prompts.
     truncate_dim : int, optional
         Keep this many of a vector's first numbers, for models trained for that.
     max_seq_length : int, optional
@@ -48,6 +54,9 @@ class ModelSettings(BaseModel):
     normalize : bool, default True
         Bring vectors to unit length; False gives what the model's last module gives.
     precision : {"float32", "bfloat16", "int8"}
+    calibration : {"general", "fitted"}
+        Of ``"int8"``: on texts that embfeast makes, or on those that a recipe is fitted on. An
+        encoder by itself is calibrated on embfeast's.
     backend : {"auto", "onnx", "torch", "openai"}
         ``"auto"`` takes PyTorch on a GPU and ONNX Runtime on a CPU.
     base_url : str, optional
@@ -67,11 +76,13 @@ class ModelSettings(BaseModel):
     revision: str | None = None
     prompt: str | None = None
     prompt_name: str | None = None
+    query_prompt: str | None = None
     query_prompt_name: str | None = None
     truncate_dim: Annotated[int, Field(ge=1)] | None = None
     max_seq_length: Annotated[int, Field(ge=1)] | None = None
     normalize: bool = True
     precision: Precision = "float32"
+    calibration: Calibration = "general"
     backend: BackendName = "auto"
     base_url: str | None = None
     trust_remote_code: bool = False
@@ -92,9 +103,18 @@ class ModelSettings(BaseModel):
     def _fits_together(self) -> "ModelSettings":
         if self.prompt is not None and self.prompt_name is not None:
             raise ValueError("give prompt or prompt_name, not both")
+        if self.query_prompt is not None and self.query_prompt_name is not None:
+            raise ValueError("give query_prompt or query_prompt_name, not both")
+        if self.calibration == "fitted" and self.precision != "int8":
+            raise ValueError("calibration goes with `precision: int8`")
         if self.base_url is not None and self.backend != "openai":
             raise ValueError("base_url goes with `backend: openai`")
         return self
+
+    @property
+    def reads_queries(self) -> bool:
+        """Whether it is said how a query is read."""
+        return self.query_prompt is not None or self.query_prompt_name is not None
 
     @model_serializer
     def _what_was_said(self) -> dict[str, Any]:

@@ -40,21 +40,21 @@ class _WrittenBehind(EmbeddingCache):
     def __init__(self, cache: EmbeddingCache, pool: ThreadPoolExecutor) -> None:
         super().__init__(cache.folder)
         self._pool = pool
-        self._held: dict[Key, NDArray[np.float32]] = {}
+        self._held: tuple[str, dict[Key, NDArray[np.float32]]] = ("", {})
         self._writing: Future[None] | None = None
         self._putting = Lock()
 
     def get(
         self, model: str, keys: Sequence[Key], dimension: int
     ) -> dict[Key, NDArray[np.float32]]:
-        waiting = self._held
-        held = {key: waiting[key] for key in keys if key in waiting}
+        of, waiting = self._held  # a text read as a query has the same key under another model
+        held = {key: waiting[key] for key in keys if key in waiting} if of == model else {}
         return held | super().get(model, [key for key in keys if key not in held], dimension)
 
     def put(self, model: str, vectors: dict[Key, NDArray[np.float32]]) -> None:
         with self._putting:
             self.wait()  # never more than one is held: memory stays bounded
-            self._held = vectors
+            self._held = model, vectors
             self._writing = self._pool.submit(super().put, model, vectors)
 
     def wait(self) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from embfeast.encoding import EmbeddingCache, Encoder
+from embfeast.encoding.settings import model_settings, plain
 from embfeast.evaluation.budget import FIRST_ROWS, Budget, Spent, Tell, duration
 from embfeast.evaluation.measures import Predicted, predict
 from embfeast.evaluation.models import BASELINES, Kind, build, check_kind, tuned
@@ -108,12 +109,20 @@ def score_sets(
     for note in task.notes:
         say(note)
     encoder = encoder or Encoder(recipe.settings.model)
+    recipe = _of_one_model(recipe)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         if encoder.cache is None:  # one text is encoded once, in however many folds it is
             encoder = encoder.with_cache(EmbeddingCache(folder))
         _encode(task, recipe, encoder, say)
         run = _Run(task, recipe, encoder, jobs, Budget(budget), say)
         return run.all_folds(progress or (lambda share: None))
+
+
+def _of_one_model(recipe: Recipe) -> Recipe:
+    """Return a recipe that calibrates on no fold's texts: one encoding is for all folds."""
+    model = model_settings(recipe.settings.model, calibration="general")
+    said = plain(model.model_dump())
+    return Recipe(recipe.settings.model_copy(update={"model": said}))
 
 
 def _encode(task: Task, recipe: Recipe, encoder: Encoder, say: Tell) -> None:

@@ -127,7 +127,8 @@ def pair_view(
     ----------
     fitted : FittedRecipe
     views : mapping
-        As made by `feature_views`, with the view of the entry that the pair reads.
+        As made by `feature_views`, with the view of the entry that the pair reads (`left`, where
+        it reads two).
     entity : Entity
         The text's entity.
     other : Entity
@@ -152,13 +153,17 @@ def pair_view(
     """
     name = name or entity.name
     entry = _pair_entry(fitted, entry)
-    input_entry = fitted.settings.tricks[entry].input
-    left = views.get(f"{name}_{input_entry}")
+    left_entry, right_entry = fitted.settings.tricks[entry].sides
+    left = views.get(f"{name}_{left_entry}")
     if left is None:
         raise EmbfeastError(
-            f"pair entry {entry!r} reads {input_entry!r}, which has no view "
-            f"{name}_{input_entry}; "
-            f"add an entry {input_entry!r} to the recipe and serve it"
+            f"pair entry {entry!r} reads {left_entry!r}, which has no view {name}_{left_entry}; "
+            f"add an entry {left_entry!r} to the recipe and serve it"
+        )
+    if right_entry not in fitted.entries:
+        raise EmbfeastError(
+            f"pair entry {entry!r} reads {right_entry!r}, which is no entry of the recipe; "
+            f"add one, `{right_entry}: {{trick: embedding}}`"
         )
     if not other.join_key.endswith(entity.join_key) or other.join_key == entity.join_key:
         raise EmbfeastError(
@@ -169,30 +174,25 @@ def pair_view(
     make = ViewFactory(fitted, owner, tags or {})
     make.check_alone([entry])
     right = make.batch_view(
-        input_entry,
-        f"{prefix}{name}_{input_entry}",
+        right_entry,
+        f"{prefix}{name}_{right_entry}",
         left.source_views[0],
         [other],
         offline_path,
         ttl,
         prefix,
     )
-    read = fitted.features(input_entry)[0]
-    if read.kind != "vector":
-        raise EmbfeastError(
-            f"pair entry {entry!r} reads {input_entry!r}, whose features are single numbers; let "
-            "it read an entry that gives one vector, such as a reduced embedding"
-        )
+    read = [_vector(fitted, entry, one) for one in (left_entry, right_entry)]
     output = fitted.features(entry)[0].name
     features = [f.name for made in views.values() if is_ours(made) for f in made.features]
-    given = [output, *(prefix + feature.name for feature in fitted.features(input_entry))]
+    given = [output, *(prefix + feature.name for feature in fitted.features(right_entry))]
     check_columns(left.source_views[0], [*features, *given], [other.join_key])
     digest_column = f"{name}_{entry}_digest"
     function = PAIR_FUNCTION.format(
         digest=fitted.digest,
         entry=entry,
-        left=read.name,
-        right=prefix + read.name,
+        left=read[0],
+        right=prefix + read[1],
         output=output,
         left_maker=f"{left.name}_digest",
         right_maker=f"{right.name}_digest",
@@ -299,6 +299,16 @@ def _text_view(
         owner=owner,
         tags=tags,
     )
+
+
+def _vector(fitted: FittedRecipe, entry: str, read: str) -> str:
+    feature = fitted.features(read)[0]
+    if feature.kind != "vector":
+        raise EmbfeastError(
+            f"pair entry {entry!r} reads {read!r}, whose features are single numbers; let "
+            "it read an entry that gives one vector, such as a reduced embedding"
+        )
+    return feature.name
 
 
 def _pair_entry(fitted: FittedRecipe, entry: str | None) -> str:

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from embfeast.storage import Folder, is_local, read_bytes, refused, write_bytes
 FORMAT = 2
 MANIFEST = "manifest.json"
 ARRAYS = "state.safetensors"
+
+FITTED_ATTRIBUTE = re.compile("[a-zA-Z][a-zA-Z0-9_]*_")
 
 States = dict[str, dict[str, Any]]
 
@@ -83,6 +87,15 @@ def load(folder: Folder) -> tuple[dict[str, Any], States]:
             "restore it from a copy or fit again",
         )
     return content, states
+
+
+def restore(tricks: Mapping[str, Any], states: States) -> None:
+    """Give tricks their fitted state back; ValueError where it holds anything else."""
+    for name, state in states.items():
+        for attribute, value in state.items():
+            if not FITTED_ATTRIBUTE.fullmatch(attribute):
+                raise ValueError(f"{attribute!r} is no fitted attribute")
+            setattr(tricks[name], attribute, value)
 
 
 def _read_arrays(file: str) -> dict[str, np.ndarray[Any, Any]]:

@@ -15,7 +15,7 @@ from embfeast.errors import EmbfeastError
 from embfeast.recipe.encoded import Matrix
 from embfeast.recipe.pairs import training_pairs
 from embfeast.recipe.settings import PLAIN, RecipeSettings, TrickSettings
-from embfeast.recipe.steps import Steps, apply, encode_pooled, inputs_of, plain_names
+from embfeast.recipe.steps import Steps, apply, inputs_of, plain_names
 from embfeast.tricks.parts.occasions import Occasions
 from embfeast.tricks.trick import TextTrick, Trick
 
@@ -55,6 +55,7 @@ class Fit:
         self.previous = previous
         self.tricks = {name: settings.make(name) for name in settings.tricks}
         self.steps = Steps(settings, self.tricks)
+        self.blocks: dict[str, Matrix] = {}
         self.outputs: dict[str, Matrix] = {}
         self.names: dict[str, list[str]] = {PLAIN: plain_names(encoder)}
 
@@ -67,13 +68,13 @@ class Fit:
                 with self._named(name):
                     trick.learn(self.texts, self.encoder)
         poolings = self.steps.poolings(list(self.tricks))
-        blocks = encode_pooled(self.encoder, self.texts, poolings, progress)
-        if "sentence" in blocks:
-            self.outputs[PLAIN] = blocks["sentence"]
+        self.blocks = self.steps.encode(self.encoder, self.texts, poolings, progress)
+        if "sentence" in self.blocks:
+            self.outputs[PLAIN] = self.blocks["sentence"]
         for name, trick in self.tricks.items():
             with self._named(name):
                 if isinstance(trick, TextTrick):
-                    self.outputs[name] = trick.fit_blocks(self.texts, blocks, self.encoder)
+                    self.outputs[name] = trick.fit_blocks(self.texts, self.blocks, self.encoder)
                 else:
                     self._fit(name, trick, self.settings.tricks[name], pairs)
                 self.names[name] = self.steps.names(name, self.encoder)
@@ -82,11 +83,23 @@ class Fit:
     def _fit(
         self, name: str, trick: Any, entry: TrickSettings, pairs: list[tuple[int, int]] | None
     ) -> None:
-        inputs = inputs_of(entry, self.outputs)
         if trick.takes == "pair":
-            sides = training_pairs(inputs, pairs, self.settings.random_state)
+            left, right = (self.outputs[side] for side in entry.sides)
+            if left.shape[1] != right.shape[1]:
+                raise ValueError(
+                    f"{entry.left!r} gives {left.shape[1]} numbers and {entry.right!r} "
+                    f"{right.shape[1]}; both sides of a pair lie in one space"
+                )
+            sides = training_pairs(left, right, pairs, self.settings.random_state)
             trick.fit(np.hstack(sides))
             return
+        if trick.as_query:
+            self._joined_names(entry)  # refuses what cannot stand in a vector
+            self.outputs[name] = self.steps.of_queries(
+                entry.input, self.texts, self.blocks, self.encoder
+            )
+            return
+        inputs = inputs_of(entry, self.outputs)
         trick.fit(inputs, self.beside.labels, **self._extras(name, trick, entry))
         if trick.needs_occasions:
             self.outputs[name] = apply(trick, inputs, self.occasions)

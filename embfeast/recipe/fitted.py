@@ -1,6 +1,5 @@
 """The fitted recipe: tricks with their state, applied to texts, known by a digest."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -14,19 +13,17 @@ from numpy.typing import NDArray
 
 from embfeast import counts
 from embfeast.encoding import Encoder, Pooling
-from embfeast.encoding.backends.served import compare
 from embfeast.errors import EmbfeastError
 from embfeast.recipe import artifact
 from embfeast.recipe.display import recipe_html
 from embfeast.recipe.encoded import Encoded, Matrix, is_missing
 from embfeast.recipe.features import Feature, columns, features_of, lists, read_column
+from embfeast.recipe.model_state import OF_MODEL, arrays_of, check_encoder, read_arrays
 from embfeast.recipe.record import FitRecord
 from embfeast.recipe.settings import PLAIN, RecipeSettings
-from embfeast.recipe.steps import Steps, encode_pooled
+from embfeast.recipe.steps import Steps, check_finite
 from embfeast.storage import Folder
 from embfeast.tricks.parts.occasions import Occasions
-
-FITTED_ATTRIBUTE = re.compile("[a-zA-Z][a-zA-Z0-9_]*_")
 
 
 class FittedRecipe:
@@ -44,6 +41,9 @@ class FittedRecipe:
     probes : ndarray or None
         What a served model answered to a few fixed texts: without them its name alone would say
         which model it was. They are part of the digest.
+    graph : Path or None
+        The model in eight bits, where it was calibrated on the texts of the fit. It is saved with
+        the recipe, and part of the digest.
     encoder : Encoder
         Set another one (with a cache, with one thread) before the first use.
 
@@ -67,14 +67,25 @@ class FittedRecipe:
         model_digest: str,
         encoder: Encoder | None = None,
         probes: Matrix | None = None,
+        graph: Path | None = None,
     ) -> None:
         self.settings = settings
         self.tricks = tricks
         self.record = record
         self.model_digest = model_digest
         self.probes = probes
+        self.graph = graph
         self.encoder = encoder or Encoder(settings.model)
         self._steps = Steps(settings, tricks)
+
+    @property
+    def encoder(self) -> Encoder:
+        """What encodes the texts, with the graph of the fit."""
+        return self._encoder
+
+    @encoder.setter
+    def encoder(self, encoder: Encoder) -> None:
+        self._encoder = encoder if encoder.graph == self.graph else encoder.with_graph(self.graph)
 
     @cached_property
     def digest(self) -> str:
@@ -115,13 +126,10 @@ class FittedRecipe:
             settings = RecipeSettings.model_validate(content["settings"])
             record = FitRecord(**content["record"])
             tricks = {name: settings.make(name) for name in settings.tricks}
-            probes = states.pop(PLAIN, {}).get("probes_")
-            for name, state in states.items():
-                for attribute, value in state.items():
-                    if not FITTED_ATTRIBUTE.fullmatch(attribute):
-                        raise ValueError(f"{attribute!r} is no fitted attribute")
-                    setattr(tricks[name], attribute, value)
-            return cls(settings, tricks, record, content["model_digest"], probes=probes)
+            of_model = states.get(PLAIN, {})
+            probes, graph = read_arrays({n: of_model.pop(n) for n in OF_MODEL & of_model.keys()})
+            artifact.restore(tricks, {name: state for name, state in states.items() if state})
+            return cls(settings, tricks, record, content["model_digest"], None, probes, graph)
         except (KeyError, TypeError, ValueError) as error:
             raise EmbfeastError(
                 f"{folder}: the manifest does not describe a recipe ({error}); fit again"
@@ -261,7 +269,7 @@ class FittedRecipe:
         occasions = replace(encoded.occasions, asked=wanted[encoded.present])
         outputs = self._outputs(replace(encoded, entries=histories, occasions=occasions))
         for entry in histories:
-            _check_finite(entry, outputs[entry])
+            check_finite(entry, outputs[entry])
             read = outputs[self.settings.tricks[entry].input]
             vector = Feature(read_column(entry), "vector", read.shape[1])
             made = columns(self.features(entry), outputs[entry], encoded.present)
@@ -330,15 +338,18 @@ class FittedRecipe:
         occasions = self._occasions(entries, times, keys, len(kept), entities)
         return self._steps.outputs(kept, blocks, entries, self.encoder, occasions)
 
-    def transform_pairs(self, entry: str, left: Matrix, right: Matrix) -> Matrix:
-        """Compute the features of pairs from the vectors that the pair entry reads.
+    def transform_pairs(
+        self, entry: str, left: Matrix | Sequence[str], right: Matrix | Sequence[str]
+    ) -> Matrix:
+        """Compute the features of pairs of texts, or of the vectors that the pair entry reads.
 
         Parameters
         ----------
         entry : str
             A pair entry.
-        left, right : ndarray of shape (n, dim), float32
-            The output of the entry's `input` for both texts.
+        left, right : sequence of str of length n, or ndarray of shape (n, dim), float32
+            Texts, none of them missing; or what the entries that it reads (`input`, or `left` and
+            `right`) make of them.
 
         Returns
         -------
@@ -349,7 +360,12 @@ class FittedRecipe:
                 f"{entry!r} is no pair entry of recipe {self.settings.name!r}; "
                 f"it has {', '.join(self.pair_entries) or 'none'}"
             )
-        made: Matrix = self.tricks[entry].transform(np.hstack([left, right]))
+        read = zip(self.settings.tricks[entry].sides, (left, right), strict=True)
+        vectors = [
+            given if getattr(given, "ndim", 1) == 2 else self.matrices(list(given), [side])[side]
+            for side, given in read
+        ]
+        made: Matrix = self.tricks[entry].transform(np.hstack(vectors))
         return made
 
     def _blocks(
@@ -359,7 +375,7 @@ class FittedRecipe:
         progress: Callable[[int], Any] | None,
     ) -> dict[str, Matrix]:
         self.check_model()
-        return encode_pooled(self.encoder, texts, poolings, progress)
+        return self._steps.encode(self.encoder, texts, poolings, progress)
 
     def _occasions(
         self, wanted: Sequence[str], times: Any, keys: Any, count: int, entities: Any = None
@@ -374,7 +390,7 @@ class FittedRecipe:
         """Yield the wanted entries and what they make."""
         outputs = self._outputs(encoded)
         for entry in encoded.entries:
-            _check_finite(entry, outputs[entry])
+            check_finite(entry, outputs[entry])
             yield entry, outputs[entry]
 
     def _outputs(self, encoded: Encoded) -> dict[str, Matrix]:
@@ -397,15 +413,7 @@ class FittedRecipe:
 
     def check_model(self) -> None:
         """Refuse an encoder whose model is not that of the fit."""
-        if self.encoder.digest != self.model_digest:
-            raise EmbfeastError(
-                f"recipe {self.settings.name!r} was fitted with a model of digest "
-                f"{self.model_digest[:12]}, but {self.encoder.settings.name!r} here has "
-                f"{self.encoder.digest[:12]}; install the same weights or fit again"
-            )
-        if self.probes is not None and (now := self.encoder.probes) is not None:
-            mend = "bring the former one back, or fit again and apply"
-            compare(self.encoder.settings.name, self.probes, now, mend)
+        check_encoder(self.encoder, self.settings.name, self.model_digest, self.probes)
 
     def _content(self) -> dict[str, Any]:
         return {
@@ -419,8 +427,8 @@ class FittedRecipe:
             name: {key: value for key, value in vars(trick).items() if key.endswith("_")}
             for name, trick in self.tricks.items()
         }
-        if self.probes is not None:
-            states[PLAIN] = {"probes_": self.probes}
+        # Beside the state of an entry of that name, which is seldom more than the plain vector.
+        states[PLAIN] = states.get(PLAIN, {}) | arrays_of(self.probes, self.graph)
         return {name: state for name, state in states.items() if state}
 
     def _repr_html_(self) -> str:
@@ -437,12 +445,4 @@ class FittedRecipe:
         return (
             f"FittedRecipe({self.settings.name!r}, digest={self.digest[:12]}, "
             f"rows={self.record.rows}, as_of={self.record.as_of})"
-        )
-
-
-def _check_finite(entry: str, matrix: Matrix) -> None:
-    if not np.isfinite(matrix).all():
-        raise EmbfeastError(
-            f"recipe entry {entry!r} gave a number that is not finite; its fitted state does not "
-            "suit these texts: fit again on more of them, and tell us"
         )

@@ -10,6 +10,8 @@ import yaml
 from sklearn.utils import get_tags
 
 from embfeast.encoding import Encoder, ModelSettings
+from embfeast.encoding.model import resolve
+from embfeast.encoding.settings import model_settings
 from embfeast.errors import EmbfeastError
 from embfeast.recipe.display import recipe_html
 from embfeast.recipe.fit import Beside, Fit
@@ -145,9 +147,11 @@ class Recipe:
         entities : mapping of sequence of length n, optional
             Who wrote each text, by the names of the columns that `entity_history` entries read.
         previous : FittedRecipe, optional
-            An earlier fit: clusters that are still there keep their numbers.
+            An earlier fit: clusters that are still there keep their numbers, and eight bits
+            that were calibrated on its texts their calibration.
         encoder : Encoder, optional
-            One with a cache, say. Its model must be the recipe's.
+            One with a cache, say. Its model must be the recipe's; a calibration that it has is
+            kept.
         progress : callable, optional
             Called with the number of texts encoded since the last call.
 
@@ -170,6 +174,7 @@ class Recipe:
         encoder = encoder or Encoder(self.settings.model)
         _check_model(encoder, self.settings.model)
         present = [str(texts[i]) for i in rows.index]
+        encoder = self._calibrated(encoder, present, previous)
         row_labels = known_labels(labels, label_timestamps, rows, len(texts), as_of)
         earlier = previous.tricks if previous is not None else {}
         beside = Beside(
@@ -193,7 +198,24 @@ class Recipe:
             labels=0 if row_labels is None else int(row_labels.notna().sum()),
             previous=previous.digest if previous is not None else None,
         )
-        return FittedRecipe(self.settings, fitted, record, encoder.digest, encoder, encoder.probes)
+        kept = encoder, encoder.probes, encoder.graph
+        return FittedRecipe(self.settings, fitted, record, encoder.digest, *kept)
+
+    def _calibrated(
+        self, encoder: Encoder, texts: list[str], previous: FittedRecipe | None
+    ) -> Encoder:
+        """Return the encoder in eight bits of these texts, or of the earlier fit, where asked."""
+        asked = model_settings(self.settings.model).calibration == "fitted"
+        if not asked or encoder.graph is not None:
+            return encoder
+        if previous is not None and previous.graph is not None:
+            kept = encoder.with_graph(previous.graph)
+            if kept.digest == previous.model_digest:
+                return kept
+        from embfeast.encoding.backends.calibration import fitted_graph
+
+        model = resolve(encoder.settings)
+        return encoder.with_graph(fitted_graph(model, texts, self.settings.random_state))
 
     def _repr_html_(self) -> str:
         return recipe_html(self.settings, "not fitted", {})
@@ -216,7 +238,9 @@ def _entities_of(
 
 
 def _check_model(encoder: Encoder, model: str | ModelSettings) -> None:
-    if encoder.digest != Encoder(model).digest:
+    asked, given = model_settings(model), encoder.settings
+    # Not by their digests, for which a model in eight bits would be calibrated.
+    if (asked.changes(), resolve(asked).files) != (given.changes(), resolve(given).files):
         raise EmbfeastError(
             f"the encoder's model {encoder.settings!r} is not the recipe's {model!r}; "
             "give Encoder(recipe.settings.model, ...)"

@@ -8,10 +8,19 @@ from functools import cache
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    create_model,
+    model_serializer,
+    model_validator,
+)
 
 from embfeast.encoding import DEFAULT_MODEL
-from embfeast.encoding.settings import ModelField
+from embfeast.encoding.settings import ModelField, model_settings
 from embfeast.errors import EmbfeastError, did_you_mean
 from embfeast.tricks.registry import TRICKS
 from embfeast.tricks.trick import Trick
@@ -20,6 +29,8 @@ from embfeast.tricks.trick import Trick
 PLAIN = "embedding"
 # Given by the recipe as a whole, so that no trick uses another model or seed by mistake.
 SHARED = {"model", "random_state"}
+# Left out where they are empty: recipes that were fitted before they were known keep their digests.
+SIDES = ("left", "right")
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 
@@ -35,6 +46,8 @@ class TrickSettings(BaseModel):
         The entry whose output it reads; ``"embedding"`` is the sentence vector.
     inputs : list of str
         For ``"join"``: the entries that stand side by side in its vector.
+    left, right : str
+        For a trick on pairs, instead of `input`: the entries that it reads of either text.
     online : bool
         Whether its features go into the online store; False keeps them for training alone.
     prefix : str
@@ -50,6 +63,8 @@ class TrickSettings(BaseModel):
     trick: str
     input: str = PLAIN
     inputs: list[str] = []
+    left: str = ""
+    right: str = ""
     online: bool = True
     prefix: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*)?$", max_length=30)] = ""
     description: str = ""
@@ -73,6 +88,11 @@ class TrickSettings(BaseModel):
         rest = {key: value for key, value in given.items() if key not in cls.model_fields}
         return entry | {"settings": _check_settings(name, rest | dict(entry.get("settings", {})))}
 
+    @model_serializer(mode="wrap")
+    def _what_was_said(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        said: dict[str, Any] = dump(self)
+        return {key: value for key, value in said.items() if value or key not in SIDES}
+
     @property
     def kind(self) -> type[Trick]:
         """The trick's class."""
@@ -81,7 +101,15 @@ class TrickSettings(BaseModel):
     @property
     def reads(self) -> list[str]:
         """The entries it reads."""
-        return {"texts": [], "vectors": list(self.inputs)}.get(self.kind.takes, [self.input])
+        takes = self.kind.takes
+        if takes == "pair":
+            return list(dict.fromkeys(self.sides))
+        return {"texts": [], "vectors": list(self.inputs)}.get(takes, [self.input])
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """The entries that a trick on pairs reads of the left text and of the right one."""
+        return self.left or self.input, self.right or self.input
 
 
 class RecipeSettings(BaseModel):
@@ -114,6 +142,7 @@ class RecipeSettings(BaseModel):
         earlier: list[str] = []
         for name, entry in self.tricks.items():
             takes = entry.kind.takes
+            self._check_sides(name)
             if takes == "texts" and entry.input != PLAIN:
                 raise ValueError(
                     f"tricks.{name}.input: a {entry.trick} reads texts, remove `input`"
@@ -132,9 +161,36 @@ class RecipeSettings(BaseModel):
                         f"tricks.{name}.input: {read!r} is no earlier entry; "
                         f"choose from {', '.join(dict.fromkeys([PLAIN, *earlier]))}"
                     )
+            if entry.kind.as_query:
+                self._check_query(name)
             if takes != "pair":
                 earlier.append(name)
         return self
+
+    def _check_sides(self, name: str) -> None:
+        entry = self.tricks[name]
+        if not (given := [side for side in SIDES if getattr(entry, side)]):
+            return
+        if entry.kind.takes != "pair":
+            raise ValueError(f"tricks.{name}.{given[0]}: a {entry.trick} reads no pairs, remove it")
+        if len(given) < len(SIDES) or entry.input != PLAIN:
+            raise ValueError(f"tricks.{name}: give `input`, or both of left and right")
+
+    def _check_query(self, name: str) -> None:
+        """Refuse a query's entry where nothing says how queries are read, or that cannot be."""
+        if not model_settings(self.model).reads_queries:
+            raise ValueError(
+                f"tricks.{name}: how model {str(self.model)!r} reads a query is not said; give "
+                "`query_prompt_name` (one of the model's prompts) or `query_prompt` (the words "
+                "themselves) of `model`"
+            )
+        for read in self.needed([self.tricks[name].input]):
+            kind = self.tricks[read].kind
+            if kind.takes == "texts" or kind.as_query or self.make(read).needs_occasions:
+                raise ValueError(
+                    f"tricks.{name}.input: {read!r} ({self.tricks[read].trick}) cannot be made of "
+                    "a query: it reads more than the sentence vector; choose another input"
+                )
 
     @property
     def entity_entries(self) -> list[str]:
@@ -155,15 +211,16 @@ class RecipeSettings(BaseModel):
         )
         return list(dict.fromkeys(filter(None, columns)))
 
-    def needed(self, wanted: Iterable[str]) -> set[str]:
-        """Return the wanted entries and those they read."""
+    def needed(self, wanted: Iterable[str], *, of_queries: bool = True) -> set[str]:
+        """Return the wanted entries and those they read, or do without those read of queries."""
         needed: set[str] = set()
         todo = list(wanted)
         while todo:
             name = todo.pop()
             if name in self.tricks and name not in needed:
                 needed.add(name)
-                todo += self.tricks[name].reads
+                if of_queries or not self.tricks[name].kind.as_query:
+                    todo += self.tricks[name].reads
         return needed
 
     def make(self, name: str) -> Trick:

@@ -77,6 +77,11 @@ class ReportSample:
         """Return what an entry reads."""
         return self.outputs[self.fitted.settings.tricks[entry].input]
 
+    def sides_of(self, entry: str) -> tuple[Matrix, Matrix]:
+        """Return what an entry on pairs reads of each text where it is the left, and the right."""
+        left, right = self.fitted.settings.tricks[entry].sides
+        return self.outputs[left], self.outputs[right]
+
 
 def take_sample(
     fitted: FittedRecipe,

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.feature_table import ENTRY_TAG, PREFIX_TAG
 from embfeast.repository.repository import Repository
-from embfeast.repository.similar import online_vectors, similar_texts, typed_key, vector_view
+from embfeast.repository.similar import (
+    online_vectors,
+    similar_texts,
+    typed_key,
+    vector_of,
+    vector_view,
+)
 from embfeast.tables.exact_search import SCORE
 
 PROBABILITY = "probability"
@@ -43,7 +49,8 @@ def duplicate_candidates(
     k : int, default 10
         Most candidates.
     view : str, optional
-        Whose vectors are searched; by default the view that the pair reads.
+        Whose vectors are searched; by default the view that the pair reads, or, where it reads a
+        query and a document, the documents' for the query.
     model : classifier, optional
         Fitted on the pair vectors, with ``predict_proba``; its last class is the duplicate.
 
@@ -64,7 +71,10 @@ def duplicate_candidates(
     repository = Repository.of(store)
     pair = _Pair(repository, service)
     key = typed_key(repository, pair.left, key) if key is not None else None
-    found = similar_texts(repository, view or pair.left.name, key=key, text=text, k=k)
+    if view is None and pair.reads_two:  # the query's neighbours among queries are not asked for
+        found = pair.documents(key, text, k)
+    else:
+        found = similar_texts(repository, view or pair.left.name, key=key, text=text, k=k)
     candidates = found.select(pair.keys).to_pylist()
     if not candidates:
         vectors: list[list[float] | None] = []
@@ -86,8 +96,9 @@ class _Pair:
         names = list(self._view.source_feature_view_projections)
         views = [vector_view(repository, name) for name in names]
         self.left: FeatureView = next(v for v in views if PREFIX_TAG not in v.tags)
-        right: FeatureView = next(v for v in views if PREFIX_TAG in v.tags)
-        self._prefix = right.tags[PREFIX_TAG]
+        self.right: FeatureView = next(v for v in views if PREFIX_TAG in v.tags)
+        self.reads_two = self.left.tags[ENTRY_TAG] != self.right.tags[ENTRY_TAG]
+        self._prefix = self.right.tags[PREFIX_TAG]
         self.keys = [field.name for field in self.left.entity_columns]
         self.output = str(self._view.features[0].name)
 
@@ -106,14 +117,21 @@ class _Pair:
         """Return the found columns' names, keys with the prefix of the pair's other text."""
         return [self._prefix + n if n in self.keys else n for n in found.column_names]
 
+    def documents(self, key: Mapping[str, Any] | None, text: str | None, k: int) -> pa.Table:
+        """Find the texts whose right vectors are nearest to a text's left one."""
+        query = vector_of(self._repository, self.left, key=key, text=text)
+        most = k + (key is not None and k > 0)  # it may find itself
+        found = similar_texts(self._repository, self.right.name, vector=query, k=most)
+        found = found.rename_columns([*self.keys, *found.column_names[len(self.keys) :]])
+        rows = found.select(self.keys).to_pylist()
+        others = [place for place, row in enumerate(rows) if row != key]
+        return found.take(pa.array(others[:k], pa.int64()))
+
     def stored(
         self, key: Mapping[str, Any], candidates: list[dict[str, Any]]
     ) -> list[list[float] | None]:
         """Look the features of stored pairs up, all in one request."""
-        rows = [
-            dict(key) | {self._prefix + name: value for name, value in candidate.items()}
-            for candidate in candidates
-        ]
+        rows = [dict(key) | other for other in self._others(candidates)]
         response = self._store.get_online_features(self._service, rows).to_dict()
         vectors: list[list[float] | None] = response[self.output]
         return vectors
@@ -122,9 +140,9 @@ class _Pair:
         """Compute the features of a new text's pairs with stored ones."""
         recipe = self._repository.serving_recipe(self.left)
         entry = self._view.tags[ENTRY_TAG]
-        read = recipe.settings.tricks[entry].input
+        read = self.left.tags[ENTRY_TAG]
         own = recipe.matrices([text], [read])[read]
-        others = online_vectors(self._store, self.left, candidates)[0]
+        others = online_vectors(self._store, self.right, self._others(candidates))[0]
         whole = [i for i, vector in enumerate(others) if vector is not None]
         made: list[list[float] | None] = [None] * len(others)
         if whole:
@@ -134,6 +152,10 @@ class _Pair:
             for i, vector in zip(whole, vectors, strict=True):
                 made[i] = vector
         return made
+
+    def _others(self, candidates: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return keys as those of the pair's other text."""
+        return [{self._prefix + name: value for name, value in one.items()} for one in candidates]
 
 
 def _ranked(

@@ -121,6 +121,20 @@ def vector_view(repository: Repository, name: str) -> FeatureView:
     return fitting[name]
 
 
+def vector_of(
+    repository: Repository,
+    view: FeatureView,
+    *,
+    key: Mapping[str, Any] | None = None,
+    text: str | None = None,
+) -> NDArray[np.float32]:
+    """Return the vector that a view holds of a key, or would hold of a text."""
+    online = can_search(repository.store, view)
+    return _Search(repository, view, "cosine", None).query(
+        key=key, text=text, vector=None, online=online
+    )
+
+
 def vector_feature(view: FeatureView) -> str:
     """Return the name of a view's vector."""
     return _vector_fields(view)[0]

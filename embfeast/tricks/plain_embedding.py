@@ -17,7 +17,7 @@ class PlainEmbedding(Trick):
     baseline = True
 
     @classmethod
-    def propose(cls, sample: ProposalSample) -> Proposed:
+    def propose(cls, sample: ProposalSample) -> Proposed | None:
         """Propose the yardstick."""
         width = sample.vectors.shape[1]
         return Proposed("embedding", f"The sentence vector itself, {width} numbers: the yardstick.")

@@ -12,6 +12,7 @@ from embfeast.tricks.feature_synthesizer import FeatureSynthesizer
 from embfeast.tricks.labelled_neighbours import LabelledNeighbours
 from embfeast.tricks.pair_interaction import PairInteraction
 from embfeast.tricks.plain_embedding import PlainEmbedding
+from embfeast.tricks.query_embedding import QueryEmbedding
 from embfeast.tricks.token_pooler import TokenPooler
 from embfeast.tricks.trick import Trick
 from embfeast.tricks.whitener import Whitener
@@ -29,5 +30,6 @@ TRICKS: dict[str, type[Trick]] = {
     "labelled_neighbours": LabelledNeighbours,
     "entity_history": EntityHistory,
     "word_features": WordFeatures,
+    "query_embedding": QueryEmbedding,
     "join": BlockJoin,
 }

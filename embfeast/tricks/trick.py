@@ -42,6 +42,9 @@ class Trick(TransformerMixin, BaseEstimator):
         Its section of the report; one that the report does not know shows distributions.
     baseline : bool
         Whether its output is the encoder's own vector, which evaluation compares others with.
+    as_query : bool
+        Whether its output is what it reads made of the text as a query, with the model's prompt
+        of queries.
     control : str
         What `control_of` makes, in words; empty without one.
     needs_model : bool
@@ -59,6 +62,7 @@ class Trick(TransformerMixin, BaseEstimator):
     whole_numbers: ClassVar[tuple[str, ...]] = ()
     section: ClassVar[str | None] = "columns"
     baseline: ClassVar[bool] = False
+    as_query: ClassVar[bool] = False
     control: ClassVar[str] = ""
     needs_model: ClassVar[bool] = True
     needs_entity: ClassVar[bool] = False

@@ -129,6 +129,26 @@ def test_cached_and_repeated_texts_are_encoded_once(tmp_path, encoder):
     assert np.array_equal(cached.encode(TEXTS), encoder.encode(TEXTS))
 
 
+def test_a_query_is_the_text_behind_its_prompt_with_every_cache_and_after_a_journey(
+    tmp_path, encoder
+):
+    given = ["Where is my parcel?", "late"]
+    asking = Encoder(query_prompt="question: ")
+    assert asking.digest == encoder.digest
+    assert np.array_equal(asking.encode(given), encoder.encode(given))
+    expected = encoder.encode([f"question: {text}" for text in given])
+    assert asking.query._backend is asking._backend, "the model is opened once"
+    for one in (
+        asking,
+        asking.with_cache(EmbeddingCache(tmp_path)),
+        pickle.loads(pickle.dumps(asking)),
+    ):
+        for _ in range(2):
+            assert np.array_equal(one.encode(given), encoder.encode(given))
+            assert np.array_equal(one.query.encode(given), expected)
+    assert len(list(tmp_path.glob("*.sqlite"))) == 2
+
+
 def test_a_run_that_is_stopped_has_kept_what_took_long(tmp_path, encoder, monkeypatch):
     monkeypatch.setattr("embfeast.encoding.encoder.LONGEST_UNKEPT", 0.0)
     cached = Encoder(cache=EmbeddingCache(tmp_path))

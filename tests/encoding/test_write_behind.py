@@ -31,6 +31,15 @@ def test_vectors_are_found_before_they_are_written(encoder, monkeypatch):
     assert encoder.cache.get("model", [A, B], 4).keys() == {A}
 
 
+def test_what_is_held_of_one_model_is_not_found_for_another(encoder):
+    with write_behind(encoder):
+        encoder.cache.put("documents", {A: ONES})
+        assert not encoder.cache.get("queries", [A], 4)
+        encoder.cache.put("queries", {A: 2 * ONES})
+        for model, vector in (("documents", ONES), ("queries", 2 * ONES)):
+            assert np.array_equal(encoder.cache.get(model, [A], 4)[A], vector)
+
+
 def test_every_put_is_in_the_file_at_the_end_and_the_encoder_has_its_own_cache_back(encoder):
     own = encoder.cache
     with write_behind(encoder):

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from embfeast import EmbfeastError, FittedRecipe
+from embfeast import EmbfeastError, FittedRecipe, Recipe
 
 
 def test_all_tricks_make_their_features_in_one_table(fitted, texts):
@@ -85,6 +85,14 @@ def test_saved_and_loaded_it_gives_the_same_bits(fitted, texts, tmp_path):
         loaded.transform_pairs("pair", vectors, vectors),
         fitted.transform_pairs("pair", vectors, vectors),
     )
+
+
+def test_an_entry_named_as_the_plain_vector_keeps_its_state(texts, tmp_path):
+    fitted = Recipe({"tricks": {"embedding": {"trick": "whitener"}}}).fit(texts)
+    fitted.save(tmp_path / "saved")
+    loaded = FittedRecipe.load(tmp_path / "saved")
+    assert loaded.digest == fitted.digest
+    assert loaded.transform(texts).equals(fitted.transform(texts))
 
 
 def test_other_weights_than_those_of_the_fit_are_refused(fitted, tmp_path):

@@ -1,23 +1,33 @@
 """A model in eight bits: how wide its numbers spread is measured on texts once, and kept."""
 
+import contextlib
 import hashlib
+import io
 import itertools
 import logging
 import os
+import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from embfeast.encoding.backends.precision import check
 from embfeast.encoding.export import GRAPH, exported_model
-from embfeast.encoding.facts import kept
+from embfeast.encoding.facts import cache_folder, kept
 from embfeast.encoding.model import Model
 from embfeast.encoding.pieces import Pieces
 from embfeast.encoding.settings import ModelSettings
+from embfeast.encoding.strings import clean
 
 TEXTS = 96
+# Of the texts that a recipe is fitted on, at most so many are read.
+MOST_FITTED = 256
+# What a fitted recipe calls the two files of a graph.
+ARRAYS = ("model_graph_", "model_weights_")
 # How much of the activations' spread goes into the weights (arXiv 2211.10438). With 0.5
 # texts of another kind than the calibration's keep a cosine of 0.984 to float32; with 0.95, 0.966.
 ALPHA = 0.5
@@ -71,17 +81,70 @@ def quantized_model(model: Model) -> Path:
     texts reach.
     """
     check("int8")
+    if model.graph is not None:
+        return model.graph
     path = kept(model, f"-{GRAPH}-int8.xml")
     if path.exists():
         return path
     graph = exported_model(model)
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
+            # One graph of a model, whatever prompt or window is asked of it.
+            plain = Model(ModelSettings(name=model.name), model.folder, model.files)
             half = path.with_name(f"{path.stem}.{os.getpid()}.tmp.xml")
-            _quantize(model, graph, half)
-            half.with_suffix(".bin").replace(path.with_suffix(".bin"))
-            half.replace(path)
+            _quantize(graph, Pieces(plain).read(calibration_texts()), half)
+            _move(half, path)
     return path
+
+
+def fitted_graph(model: Model, texts: Sequence[str], seed: int) -> Path:
+    """Return the path of a model's graph in eight bits, calibrated on texts of a user.
+
+    At most 256 of them are drawn by the seed, each once; embfeast's own texts come beside them, so
+    that a text unlike them is not cut off. No text is kept.
+    """
+    check("int8")
+    distinct = sorted(set(texts))
+    drawn = np.random.default_rng(seed).permutation(len(distinct))[:MOST_FITTED]
+    read = [clean(distinct[i]) for i in np.sort(drawn)] + calibration_texts()
+    folder = cache_folder() / "models"
+    half = folder / f"int8-{uuid.uuid4().hex}.tmp.xml"
+    _quantize(exported_model(model), Pieces(model).read(read), half)
+    path = folder / f"int8-{digest_of(half)[:32]}.xml"
+    _move(half, path)
+    return path
+
+
+def graph_arrays(path: Path) -> dict[str, NDArray[np.uint8]]:
+    """Return a graph as arrays, as a fitted recipe keeps it."""
+    files = zip(ARRAYS, (path, path.with_suffix(".bin")), strict=True)
+    return {name: np.frombuffer(file.read_bytes(), np.uint8) for name, file in files}
+
+
+def graph_of(arrays: Mapping[str, NDArray[np.uint8]]) -> Path:
+    """Return the path of a graph that a fitted recipe has kept."""
+    graph, weights = (arrays[name].tobytes() for name in ARRAYS)
+    digest = hashlib.sha256(graph + weights).hexdigest()
+    path = cache_folder() / "models" / f"int8-{digest[:32]}.xml"
+    if not _is_there(path, digest):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_name(f"int8-{uuid.uuid4().hex}.tmp.xml")
+        half.write_bytes(graph)
+        half.with_suffix(".bin").write_bytes(weights)
+        _move(half, path)
+    return path
+
+
+def _is_there(path: Path, digest: str) -> bool:
+    try:
+        return digest_of(path) == digest
+    except FileNotFoundError:
+        return False
+
+
+def _move(half: Path, path: Path) -> None:
+    half.with_suffix(".bin").replace(path.with_suffix(".bin"))
+    half.replace(path)
 
 
 def digest_of(path: Path) -> str:
@@ -92,22 +155,23 @@ def digest_of(path: Path) -> str:
     return total.hexdigest()
 
 
-def _quantize(model: Model, graph: Path, path: Path) -> None:
+def _quantize(graph: Path, pieces: list[list[int]], path: Path) -> None:
     import nncf
     import openvino
 
     nncf.set_log_level(logging.ERROR)
-    # One graph of a model, whatever prompt or window is asked of it.
-    plain = Model(ModelSettings(name=model.name), model.folder, model.files)
-    read = Pieces(plain).read(calibration_texts())
-    texts: list[Any] = [{"input_ids": np.array([ids], dtype=np.int64)} for ids in read]
-    quantized = nncf.quantize(
-        openvino.Core().read_model(str(graph)),
-        nncf.Dataset(texts),
-        model_type=nncf.ModelType.TRANSFORMER,
-        subset_size=len(texts),
-        advanced_parameters=nncf.AdvancedQuantizationParameters(
-            smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=ALPHA)
-        ),
-    )
+    texts: list[Any] = [{"input_ids": np.array([ids], dtype=np.int64)} for ids in pieces]
+    with contextlib.redirect_stdout(io.StringIO()):  # where it reports its progress
+        quantized = nncf.quantize(
+            openvino.Core().read_model(str(graph)),
+            nncf.Dataset(texts),
+            model_type=nncf.ModelType.TRANSFORMER,
+            subset_size=len(texts),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=ALPHA)
+            ),
+        )
+    # A name ends in how many nodes the process has made: the same texts would give another digest.
+    for number, node in enumerate(quantized.get_ordered_ops()):
+        node.set_friendly_name(f"{node.get_type_name()}_{number}")
     openvino.save_model(quantized, str(path), compress_to_fp16=False)

@@ -92,8 +92,8 @@ def _learned(
     enough = len(sample.labelled) >= LEAST_ROWS
     if not enough or any(len(set(same[side].tolist())) < 2 for side in (half, ~half)):
         return None
-    vectors = sample.input_of(entry)
-    features = sample.fitted.transform_pairs(entry, vectors[left], vectors[right])
+    lefts, rights = sample.sides_of(entry)
+    features = sample.fitted.transform_pairs(entry, lefts[left], rights[right])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
     model.fit(features[half], same[half])
     test = np.flatnonzero(~half)

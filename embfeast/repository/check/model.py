@@ -14,16 +14,17 @@ def check_model(repository: Repository) -> Iterator[Finding]:
     fitted = repository.fitted
     model = resolve(fitted.settings.model)
     yield Finding("model", "ok", f"this machine computes {', '.join(_precisions())}")
-    if model.digest != fitted.model_digest:
+    digest = model.digest if fitted.graph is None else fitted.encoder.digest
+    if digest != fitted.model_digest:
         found = (
-            f"{fitted.settings.model} has digest {model.digest[:12]}, the recipe was fitted with "
+            f"{fitted.settings.model} has digest {digest[:12]}, the recipe was fitted with "
             f"{fitted.model_digest[:12]}"
         )
         mend = f"install the same weights, or embfeast fit --repo {repository.folder} and apply"
         yield Finding("model", "broken", found, mend)
         return
     fitted.check_model()  # a served one may have changed under its name
-    yield Finding("model", "ok", f"{fitted.settings.model} {model.digest[:12]}, as fitted")
+    yield Finding("model", "ok", f"{fitted.settings.model} {digest[:12]}, as fitted")
     graph = graph_path(model)
     if model.facts.kind == "transformer" and not graph.exists():
         found = f"its exported graph {graph} is missing: the first text waits for the export"
