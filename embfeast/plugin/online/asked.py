@@ -77,7 +77,8 @@ def _keys(views: list[Any]) -> dict[str, pa.DataType | None]:
 def _made_by(views: list[Any]) -> dict[str, tuple[str, str]]:
     expected = {}
     for view in views:
-        if DIGEST_TAG not in (view.tags or {}):
+        # What is computed of the request itself, the applied recipe makes.
+        if DIGEST_TAG not in (view.tags or {}) or getattr(view, "source_request_sources", None):
             continue
         column = f"{view.name}_digest"
         # Several versions of a view can be asked for at once, by their full names.
