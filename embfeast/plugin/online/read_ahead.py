@@ -13,8 +13,12 @@ def read_ahead(items: Iterator[Item]) -> Iterator[Item]:
     >>> list(read_ahead(iter("abc")))
     ['a', 'b', 'c']
     """
-    with ThreadPoolExecutor(1) as reader:
+    reader = ThreadPoolExecutor(1)
+    try:
         coming = reader.submit(next, items, None)
         while (item := coming.result()) is not None:
             coming = reader.submit(next, items, None)
             yield item
+    finally:
+        # After an error it may be the reader that clears this generator away, and cannot await itself.
+        reader.shutdown(wait=False, cancel_futures=True)

@@ -11,7 +11,7 @@ from feast.repo_config import RepoConfig
 from embfeast.errors import EmbfeastError
 from embfeast.plugin import feast_compat
 from embfeast.plugin.online import any_store
-from embfeast.plugin.online.servers import online_server
+from embfeast.plugin.online.servers import online_server, unset_variables
 from embfeast.plugin.online.writer import AGAIN, BulkWriter
 
 # Feast's online store: the module beside this one that writes to it. It is imported when its store
@@ -41,8 +41,9 @@ def write_online(
     except EmbfeastError:
         raise
     except Exception as error:  # each store raises its own kinds
+        server = online_server(config)
         raise EmbfeastError(
-            f"view {view.name!r}: {online_server(config)} refused a write: {error}", AGAIN
+            f"view {view.name!r}: {server} refused a write: {error}{unset_variables(server)}", AGAIN
         ) from error
 
 

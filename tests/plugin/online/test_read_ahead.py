@@ -37,3 +37,19 @@ def test_an_error_in_making_an_item_reaches_the_user_after_the_items_before_it()
     assert next(found) == 1
     with pytest.raises(ValueError, match="no more"):
         next(found)
+
+
+def test_the_reader_itself_may_clear_away_what_an_error_has_left():
+    used, cleared = threading.Event(), threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        assert used.wait(10)
+        found.close()  # as Python's collector does, in whatever thread it runs
+        cleared.set()
+        yield 2
+
+    found = read_ahead(items())
+    assert next(found) == 1
+    used.set()
+    assert cleared.wait(10)
