@@ -20,5 +20,5 @@ def read_ahead(items: Iterator[Item]) -> Iterator[Item]:
             coming = reader.submit(next, items, None)
             yield item
     finally:
-        # After an error it may be the reader that clears this generator away, and cannot await itself.
+        # After an error the reader may be what clears this away, and cannot await itself.
         reader.shutdown(wait=False, cancel_futures=True)
