@@ -9,12 +9,14 @@ from embfeast import EmbfeastError, Encoder, FittedRecipe, Recipe
 from embfeast.encoding.backends.precision import lacking
 from embfeast.evaluation.run import _of_one_model
 from tests.encoding.conftest import tiny, tokenizer  # noqa: F401
-from tests.recipe.conftest import TEXTS
+from tests.recipe.conftest import TEXTS as ORDINARY
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(lacking("int8")), reason=lacking("int8") or "int8 is computed here"),
 ]
+WORDS = ["xylophonist", "Quetzaltenango"]
+TEXTS = [*ORDINARY, *WORDS]
 OTHERS = [f"The river at gauge {i} has risen by {i} cm" for i in range(10)]
 
 
@@ -45,10 +47,15 @@ def fitted(recipe):
 
 
 @pytest.fixture
-def no_calibration(monkeypatch):
+def elsewhere(fitted, cache, tmp_path, monkeypatch):
+    """The recipe on a machine that has the model's export, and cannot calibrate."""
     import nncf
 
+    fitted.save(tmp_path / "recipe")
+    folder = shutil.copytree(cache, tmp_path / "cache", ignore=shutil.ignore_patterns("int8-*"))
+    monkeypatch.setenv("EMBFEAST_CACHE_DIR", str(folder))
     monkeypatch.setattr(nncf, "quantize", None)
+    return tmp_path / "recipe"
 
 
 def test_the_fits_texts_make_other_bits_than_embfeasts(fitted, model):
@@ -62,33 +69,26 @@ def test_the_fits_texts_make_other_bits_than_embfeasts(fitted, model):
     assert near.min() > 0.97
 
 
-def test_another_machine_gets_the_same_bits_and_calibrates_nothing(
-    fitted, tmp_path, monkeypatch, no_calibration
-):
-    made = fitted.transform(TEXTS)
-    fitted.save(tmp_path / "recipe")
-    monkeypatch.setenv("EMBFEAST_CACHE_DIR", str(tmp_path / "elsewhere"))
-    loaded = FittedRecipe.load(tmp_path / "recipe")
+def test_another_machine_gets_the_same_bits_and_calibrates_nothing(fitted, elsewhere):
+    loaded = FittedRecipe.load(elsewhere)
     assert loaded.digest == fitted.digest
-    assert tmp_path in loaded.graph.parents
+    assert loaded.graph != fitted.graph, "a copy of its own"
     loaded.encoder = Encoder(loaded.settings.model, threads=1)
-    assert loaded.transform(TEXTS).equals(made)
+    assert loaded.transform(TEXTS).equals(fitted.transform(TEXTS))
     assert loaded.encoder.query.graph == loaded.graph
 
 
-def test_a_damaged_copy_is_made_anew_from_the_recipe(fitted, tmp_path, monkeypatch, no_calibration):
-    fitted.save(tmp_path / "recipe")
-    monkeypatch.setenv("EMBFEAST_CACHE_DIR", str(tmp_path / "elsewhere"))
-    graph = FittedRecipe.load(tmp_path / "recipe").graph
+def test_a_damaged_copy_is_made_anew_from_the_recipe(fitted, elsewhere):
+    graph = FittedRecipe.load(elsewhere).graph
     graph.with_suffix(".bin").write_bytes(b"half")
-    assert FittedRecipe.load(tmp_path / "recipe").encoder.digest == fitted.model_digest
+    assert FittedRecipe.load(elsewhere).encoder.digest == fitted.model_digest
 
 
-def test_no_word_of_the_texts_is_in_the_recipe(recipe, tmp_path):
-    words = ["xylophonist", "Quetzaltenango"]
-    recipe.fit([*TEXTS, *words]).save(tmp_path / "recipe")
+def test_no_word_of_the_texts_is_in_the_recipe(fitted, tmp_path):
+    fitted.save(tmp_path / "recipe")
     written = b"".join(file.read_bytes() for file in (tmp_path / "recipe").iterdir())
-    for word in words:
+    assert b"FakeQuantize" in written, "the graph is there"
+    for word in WORDS:
         assert word.encode() not in written
 
 
@@ -97,17 +97,25 @@ def test_the_same_texts_give_the_same_recipe_in_any_order_and_others_another_one
     assert recipe.fit(OTHERS).model_digest != fitted.model_digest
 
 
-def test_an_earlier_calibration_is_kept_where_it_is_given(recipe, fitted, model, no_calibration):
+def test_an_earlier_calibration_is_kept_where_it_is_given(recipe, fitted, monkeypatch):
+    import nncf
+
+    monkeypatch.setattr(nncf, "quantize", None)
     kept = recipe.fit(OTHERS, previous=fitted)
     assert kept.model_digest == fitted.model_digest
     assert kept.digest != fitted.digest
     assert recipe.fit(TEXTS, encoder=fitted.encoder).digest == fitted.digest
 
 
-def test_an_earlier_calibration_of_another_model_is_not_kept(recipe, fitted):
+def test_an_earlier_calibration_of_another_model_is_not_kept(recipe, fitted, monkeypatch):
+    def calibrated_anew(*_):
+        raise RuntimeError("anew")
+
+    monkeypatch.setattr("embfeast.encoding.backends.calibration.fitted_graph", calibrated_anew)
     shorter = {"max_seq_length": 16} | recipe.settings.model_dump()["model"]
     other = Recipe(recipe.settings.model_dump() | {"model": shorter})
-    assert other.fit(TEXTS, previous=fitted).model_digest != fitted.model_digest
+    with pytest.raises(RuntimeError, match="anew"):
+        other.fit(TEXTS, previous=fitted)
 
 
 def test_an_evaluation_encodes_for_all_folds_alike(recipe):
