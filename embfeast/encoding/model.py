@@ -36,6 +36,8 @@ FIRST = (
     "1_Pooling/config.json",
 )
 KINDS = {".json", ".txt", ".model", ".safetensors", ".bin", ".spm", ".vocab", ".bpe", ".jinja"}
+# What a fitted recipe calls the two files of a graph of its own.
+GRAPH_ARRAYS = ("model_graph_", "model_weights_")
 # Exports of the same weights, and what training left behind: never read here.
 UNREAD = {"onnx", "openvino", "eval", "data_config.json", "training_args.bin", "optimizer.bin"}
 # The other files of the packaged models: as published they add nothing to the digest, which is that

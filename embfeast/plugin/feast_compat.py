@@ -10,7 +10,7 @@ import inspect
 import logging
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -149,9 +149,23 @@ def keep_services() -> None:
     Feast's server does so for every request, which takes longer than the lookup; views it keeps.
     """
     read = proto_registry_utils.get_feature_service
-    if not hasattr(read, "__wrapped__"):
-        keeping = proto_registry_utils.registry_proto_cache_name(read)
-        proto_registry_utils.get_feature_service = keeping
+    if hasattr(read, "__wrapped__"):
+        return
+    # One tuple, so that a thread that read the registry before puts nothing into what is kept now.
+    kept: tuple[Any, str, dict[tuple[str, str], Any]] = (None, "", {})
+
+    @wraps(read)
+    def get_feature_service(registry_proto: Any, name: str, project: str) -> Any:
+        nonlocal kept
+        proto, version, services = kept
+        if proto is not registry_proto or version != registry_proto.version_id:
+            services = {}
+            kept = (registry_proto, registry_proto.version_id, services)
+        if (project, name) not in services:
+            services[project, name] = read(registry_proto, name, project)
+        return services[project, name]
+
+    proto_registry_utils.get_feature_service = get_feature_service
 
 
 def wrap_reads(

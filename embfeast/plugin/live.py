@@ -105,13 +105,19 @@ def pair_features(
     made: list[list[float] | None] = [None] * len(pairs)
     for maker in {str(made_by[i]) for i in whole} - {TWO_RECIPES}:
         recipe = serving_recipe(maker)
-        rows = [i for i in whole if made_by[i] == maker and entry in recipe.pair_entries]
-        if rows:
+        if maker == digest or _compares_the_same(recipe, serving_recipe(digest), entry):
+            rows = [i for i in whole if made_by[i] == maker]
             lefts, rights = (np.array([pairs[i][k] for i in rows], np.float32) for k in (0, 1))
             vectors = recipe.transform_pairs(entry, lefts, rights)
             for i, vector in zip(rows, vectors.tolist(), strict=True):
                 made[i] = vector
     return {output: made} | ({digest_column: made_by} if digest_column else {})
+
+
+def _compares_the_same(one: "FittedRecipe", other: "FittedRecipe", entry: str) -> bool:
+    """Tell whether an entry of two recipes reads the same entries."""
+    tricks = one.settings.tricks
+    return entry in one.pair_entries and tricks[entry].sides == other.settings.tricks[entry].sides
 
 
 def _maker(left: str | None, right: str | None) -> str | None:

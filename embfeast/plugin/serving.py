@@ -64,7 +64,10 @@ def prepare(app: FastAPI, *, recipes: Path | str, most_requests: int = 100) -> N
     ------
     EmbfeastError
         There is no fitted recipe. Feast logs it and serves; requests then name what is missing.
+        Or `most_requests` is below 1.
     """
+    if most_requests < 1:
+        raise EmbfeastError(f"most_requests is {most_requests}", "give 1 or more")
     _check_bodies(app)
     app.user_middleware.insert(0, Middleware(Bounded, most=most_requests))
     _answer_mistakes(app)

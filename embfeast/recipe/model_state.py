@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from embfeast.encoding import Encoder
+from embfeast.encoding.model import GRAPH_ARRAYS
 from embfeast.errors import EmbfeastError
 from embfeast.recipe.encoded import Matrix
 
-PROBES, GRAPH = "probes_", ("model_graph_", "model_weights_")
-OF_MODEL = {PROBES, *GRAPH}
+PROBES = "probes_"
+OF_MODEL = {PROBES, *GRAPH_ARRAYS}
 
 
 def arrays_of(probes: Matrix | None, graph: Path | None) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def arrays_of(probes: Matrix | None, graph: Path | None) -> dict[str, Any]:
 def read_arrays(kept: Mapping[str, Any]) -> tuple[Matrix | None, Path | None]:
     """Return the answers and the graph that were kept."""
     graph = None
-    if set(GRAPH) <= kept.keys():
+    if set(GRAPH_ARRAYS) <= kept.keys():
         from embfeast.encoding.backends.calibration import graph_of
 
         graph = graph_of(kept)

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.feature_table import ENTRY_TAG, PREFIX_TAG
+from embfeast.plugin.online.status import STATUS
 from embfeast.repository.repository import Repository
 from embfeast.repository.similar import (
+    check_current,
     online_vectors,
     similar_texts,
     typed_key,
@@ -133,6 +135,7 @@ class _Pair:
         """Look the features of stored pairs up, all in one request."""
         rows = [dict(key) | other for other in self._others(candidates)]
         response = self._store.get_online_features(self._service, rows).to_dict()
+        check_current(self._view.name, response.get(STATUS, []))
         vectors: list[list[float] | None] = response[self.output]
         return vectors
 

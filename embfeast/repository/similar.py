@@ -167,16 +167,21 @@ def online_vectors(
         [f"{view.name}:{feature}", f"{view.name}:{digest}"], [dict(key) for key in keys]
     )
     found = response.to_dict()
-    others = [status for status in found[STATUS] if status not in (CURRENT, EXPIRED, MISSING)]
-    if others:
-        raise EmbfeastError(
-            f"view {view.name!r}: {len(others)} of {len(keys)} online values are of {others[0]}, "
-            "which cannot be compared with the applied one's",
-            "materialize",
-        )
+    check_current(view.name, found[STATUS])
     place = list(response.proto.metadata.feature_names.val).index(feature)
     moments = response.proto.results[place].event_timestamps  # to_dict gives whole seconds
     return found[feature], [moment.ToMicroseconds() for moment in moments]
+
+
+def check_current(view: str, statuses: Sequence[str]) -> None:
+    """Refuse values of another recipe than the applied one: they cannot be compared with its."""
+    others = [status for status in statuses if status not in (CURRENT, EXPIRED, MISSING)]
+    if others:
+        raise EmbfeastError(
+            f"view {view!r}: {len(others)} of {len(statuses)} online values are of {others[0]}, "
+            "which cannot be compared with the applied one's",
+            "materialize",
+        )
 
 
 class _Search:

@@ -84,6 +84,13 @@ def test_a_damaged_copy_is_made_anew_from_the_recipe(fitted, elsewhere):
     assert FittedRecipe.load(elsewhere).encoder.digest == fitted.model_digest
 
 
+def test_a_cache_folder_that_cannot_be_written_is_named(elsewhere, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("EMBFEAST_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.raises(EmbfeastError, match=r"cannot be kept there.*EMBFEAST_CACHE_DIR"):
+        FittedRecipe.load(elsewhere)
+
+
 def test_no_word_of_the_texts_is_in_the_recipe(fitted, tmp_path):
     fitted.save(tmp_path / "recipe")
     written = b"".join(file.read_bytes() for file in (tmp_path / "recipe").iterdir())

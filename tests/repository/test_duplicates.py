@@ -8,6 +8,7 @@ from embfeast import EmbfeastError
 from embfeast.repository.duplicates import duplicate_candidates
 from embfeast.repository.similar import similar_texts
 from embfeast.texts.opened import joined_texts
+from tests.small_repository import day
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +71,14 @@ def test_candidates_may_come_from_another_view(materialized):
     found = duplicate_candidates(store, "pair", key={"review_id": 1}, view="review_whitened", k=3)
     near = similar_texts(store, "review_whitened", key={"review_id": 1}, k=3)
     assert found["score"].equals(near["score"])
+
+
+def test_pairs_of_another_recipe_are_not_given_to_a_model(ready):
+    repo, _, _ = ready
+    store = repo.apply(repo.fit(day(6.5)))
+    store.materialize(day(-1), day(20), feature_views=["review_reduced"])
+    with pytest.raises(EmbfeastError, match=r"another recipe.*materialize"):
+        duplicate_candidates(store, "pair", key={"review_id": 1}, k=3)
 
 
 def test_a_service_without_pairs_is_named(materialized):

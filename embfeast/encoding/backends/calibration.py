@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 from embfeast.encoding.backends.precision import check
 from embfeast.encoding.export import GRAPH, exported_model
 from embfeast.encoding.facts import cache_folder, kept
-from embfeast.encoding.model import Model
+from embfeast.encoding.model import GRAPH_ARRAYS, Model
 from embfeast.encoding.pieces import Pieces
 from embfeast.encoding.settings import ModelSettings
 from embfeast.encoding.strings import clean
+from embfeast.errors import EmbfeastError
 
+# Of a graph's nodes: with other names the same numbers have another digest.
+NAMING = 2
 TEXTS = 96
 # Of the texts that a recipe is fitted on, at most so many are read.
 MOST_FITTED = 256
-# What a fitted recipe calls the two files of a graph.
-ARRAYS = ("model_graph_", "model_weights_")
 # How much of the activations' spread goes into the weights (arXiv 2211.10438). With 0.5
 # texts of another kind than the calibration's keep a cosine of 0.984 to float32; with 0.95, 0.966.
 ALPHA = 0.5
@@ -83,7 +84,7 @@ def quantized_model(model: Model) -> Path:
     check("int8")
     if model.graph is not None:
         return model.graph
-    path = kept(model, f"-{GRAPH}-int8.xml")
+    path = kept(model, f"-{GRAPH}-int8-{NAMING}.xml")
     if path.exists():
         return path
     graph = exported_model(model)
@@ -116,29 +117,53 @@ def fitted_graph(model: Model, texts: Sequence[str], seed: int) -> Path:
 
 
 def graph_arrays(path: Path) -> dict[str, NDArray[np.uint8]]:
-    """Return a graph as arrays, as a fitted recipe keeps it."""
-    files = zip(ARRAYS, (path, path.with_suffix(".bin")), strict=True)
-    return {name: np.frombuffer(file.read_bytes(), np.uint8) for name, file in files}
+    """Return a graph as arrays, as a fitted recipe keeps it.
+
+    Raises
+    ------
+    EmbfeastError
+        The cache folder has lost it.
+    """
+    files = zip(GRAPH_ARRAYS, (path, path.with_suffix(".bin")), strict=True)
+    try:
+        return {name: np.frombuffer(file.read_bytes(), np.uint8) for name, file in files}
+    except OSError as error:
+        raise EmbfeastError(
+            f"{path}: the graph that the recipe was fitted with cannot be read: {error.strerror}",
+            "fit again",
+        ) from error
 
 
 def graph_of(arrays: Mapping[str, NDArray[np.uint8]]) -> Path:
-    """Return the path of a graph that a fitted recipe has kept."""
-    graph, weights = (arrays[name].tobytes() for name in ARRAYS)
+    """Return the path of a graph that a fitted recipe has kept.
+
+    Raises
+    ------
+    EmbfeastError
+        The cache folder cannot be written.
+    """
+    graph, weights = (arrays[name].tobytes() for name in GRAPH_ARRAYS)
     digest = hashlib.sha256(graph + weights).hexdigest()
     path = cache_folder() / "models" / f"int8-{digest[:32]}.xml"
     if not _is_there(path, digest):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_name(f"int8-{uuid.uuid4().hex}.tmp.xml")
-        half.write_bytes(graph)
-        half.with_suffix(".bin").write_bytes(weights)
-        _move(half, path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            half = path.with_name(f"int8-{uuid.uuid4().hex}.tmp.xml")
+            half.write_bytes(graph)
+            half.with_suffix(".bin").write_bytes(weights)
+            _move(half, path)
+        except OSError as error:
+            raise EmbfeastError(
+                f"{path.parent}: the recipe's graph cannot be kept there: {error.strerror}",
+                "name a folder that can be written by EMBFEAST_CACHE_DIR",
+            ) from error
     return path
 
 
 def _is_there(path: Path, digest: str) -> bool:
     try:
         return digest_of(path) == digest
-    except FileNotFoundError:
+    except OSError:
         return False
 
 

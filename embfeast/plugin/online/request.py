@@ -40,8 +40,8 @@ def checked_columns(
     wanted = _asked(features, registry, project)
     needed, told, read = wanted.keys, wanted.told, wanted.read
     if not columns or not any(len(_values(column)) for column in columns.values()):
-        asked = ", ".join(map(repr, needed)) or f"keys, or {TEXT!r}"
-        raise EmbfeastError("the request has no rows", mend=f"give entities: {asked}")
+        names = ", ".join(map(repr, needed)) or f"keys, or {TEXT!r}"
+        raise EmbfeastError("the request has no rows", mend=f"give entities: {names}")
     lengths = {name: len(_values(column)) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name!r} {count}" for name, count in lengths.items())

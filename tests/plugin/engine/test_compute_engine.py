@@ -6,6 +6,7 @@ from feast.types import String
 
 from embfeast import EmbfeastError
 from embfeast.plugin.engine import chunks
+from embfeast.plugin.live import pair_features, serve_recipes_from
 from embfeast.recipe.versions import make_current
 from tests.small_repository import SETTINGS, WORDS, day
 
@@ -91,8 +92,7 @@ def test_a_pair_is_compared_by_the_recipe_that_made_both_texts_and_says_so(ready
     assert bits(after["pair"][0]) == bits(before["pair"][0]), (
         "of the first recipe, as the texts are"
     )
-    told = f"another recipe: review_pair={first.digest[:12]}"
-    assert after["embfeast_status"] == [told, "missing"]
+    assert after["embfeast_status"] == [told_of(first), "missing"]
     # The right text has the new recipe's vector, the left one has the old one's.
     store.materialize(day(-1), day(20), feature_views=["other_review_reduced"])
     mixed = repo.pairs(store, rows)
@@ -105,6 +105,24 @@ def test_a_pair_is_compared_by_the_recipe_that_made_both_texts_and_says_so(ready
         np.array([vector], dtype=np.float32) for vector in repo.lookup(store, [1, 7])["reduced"]
     )
     assert bits(now["pair"][0]) == second.transform_pairs("pair", left, right).tobytes()
+
+
+def test_a_pair_entry_that_read_other_vectors_before_compares_none_of_the_new_ones(ready):
+    repo, store, first = ready
+    whitened = {"trick": "pair_interaction", "input": "whitened", "n_components": 3}
+    second = repo.fit(day(8), SETTINGS | {"tricks": SETTINGS["tricks"] | {"pair": whitened}})
+    vectors = repo.lookup(store, [1, 7])["whitened"]
+    serve_recipes_from(repo.recipes)
+    columns = ("whitened", "other", "pair", ("made_by", "other_made_by"), "told")
+    for maker, compared in ((first.digest, False), (second.digest, True)):
+        stored = {"whitened": vectors[:1], "other": vectors[1:]}
+        stored |= {"made_by": [maker], "other_made_by": [maker]}
+        found = pair_features(stored, second.digest, "pair", *columns)
+        assert (found["pair"][0] is not None, found["told"]) == (compared, [maker])
+
+
+def told_of(fitted) -> str:
+    return f"another recipe: review_pair={fitted.digest[:12]}"
 
 
 def test_a_missing_text_gives_nulls_and_is_counted(repo, capsys):
