@@ -8,11 +8,21 @@ from typing import Any
 from embfeast.scaffold.names import name_of, singular
 from embfeast.scaffold.place import Place
 from embfeast.scaffold.proposal import Proposal
-from embfeast.scaffold.repository import MERGED, STORE, entity_plans, is_repository
+from embfeast.scaffold.repository import (
+    MERGED,
+    STORE,
+    EntityPlan,
+    entity_plans,
+    is_repository,
+    writer_plan,
+)
 from embfeast.scaffold.roles import Roles
 from embfeast.scaffold.survey import Sample, Survey
 from embfeast.scaffold.table import TextTable
 from embfeast.scaffold.text_pairs import TextPairs
+
+# Whole numbers of which some are too large for a key.
+NO_KEYS = {"UBIGINT", "HUGEINT"}
 
 
 @dataclass(frozen=True)
@@ -47,14 +57,17 @@ class Plan:
         """Return what the templates name."""
         keys = [(key, self.value_types[key]) for key in self.roles.key]
         key_entities, pair = entity_plans(keys, self.name, self.roles.pairs)
+        mine = [*key_entities, *([pair] if pair else [])]
+        writer = self._writer(mine)
         table = f"the table `{self.place.table}` of" if self.place.table else "a query on"
         own = {
             "project": name_of(self.repo.resolve().name, "project"),
             "name": self.name,
             "model": self.model,
-            "entities": [*key_entities, *([pair] if pair else [])],
+            "entities": [*mine, *([writer] if writer else [])],
             "key_entities": key_entities,
             "pair": pair,
+            "writer": writer,
             "source": f"{self.name}_texts",
             "database": self.place.written,
             "table": self.place.table,
@@ -67,6 +80,14 @@ class Plan:
             "commands": self.commands("."),
         }
         return vars(self.roles) | vars(self.proposal) | own
+
+    def _writer(self, others: list[EntityPlan]) -> EntityPlan | None:
+        """Plan the entity of who writes, where a history is proposed and its column can be a key."""
+        column = self.roles.entity[0] if self.roles.entity else None
+        proposed = any(entry.name == "history" for entry in self.proposal.entries)
+        if column not in self.value_types or not proposed:
+            return None
+        return writer_plan(column, self.value_types[column], self.name, others)
 
     def commands(self, repo: str) -> list[str]:
         """Return the commands that come next, for a repository seen from where they are typed."""
@@ -114,5 +135,8 @@ def text_name(given: str | None, place: Place) -> str:
 
 
 def key_types(table: TextTable, roles: Roles) -> dict[str, str]:
-    """Return Feast's value type of each key column."""
-    return {key: table.columns[key].value_type.name for key in roles.key}
+    """Return Feast's value type of each key column, and of who writes where that can be a key."""
+    keys = list(roles.key)
+    if roles.entity and table.columns[roles.entity[0]].kind not in NO_KEYS:
+        keys.append(roles.entity[0])
+    return {key: table.columns[key].value_type.name for key in keys}

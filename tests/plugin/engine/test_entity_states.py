@@ -28,6 +28,7 @@ LASTING = [
     "history_change",
     "history_spread",
 ]
+REDUCED = {**SETTINGS, "tricks": {"reduced": SETTINGS["tricks"]["reduced"]}}
 
 
 class Stated(Written):
@@ -300,6 +301,8 @@ def test_views_that_cannot_be_made_are_refused_in_words(stated):
         history_views(fitted, {}, entity=repo.writer)
     with pytest.raises(EmbfeastError, match="name one of them, got 'reduced'"):
         history_views(fitted, views, entity=repo.writer, entry="reduced")
+    with pytest.raises(EmbfeastError, match=r"has no entity_history entry.* out of the rep"):
+        history_views(repo.fit(day(8), REDUCED), views, entity=repo.writer)
     vector = {**SETTINGS["tricks"]["history"], "windows": [3] * 1, "last": 60, "input": "embedding"}
     vector["outputs"] = ["means"]
     tricks = {"history": vector}
