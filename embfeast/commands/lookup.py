@@ -37,7 +37,8 @@ def lookup(
     """
     if not key and text is None:
         raise EmbfeastError(
-            "give --key name=value, or --text", "both for a text of an entity whose texts are stored"
+            "give --key name=value, or --text",
+            "both for a text of an entity whose texts are stored",
         )
     given = keys_of(key) if key else {}
     if text is not None:

@@ -8,14 +8,7 @@ from typing import Any
 from embfeast.scaffold.names import name_of, singular
 from embfeast.scaffold.place import Place
 from embfeast.scaffold.proposal import Proposal
-from embfeast.scaffold.repository import (
-    MERGED,
-    STORE,
-    EntityPlan,
-    entity_plans,
-    is_repository,
-    writer_plan,
-)
+from embfeast.scaffold.repository import MERGED, STORE, entity_plans, is_repository, writer_plan
 from embfeast.scaffold.roles import Roles
 from embfeast.scaffold.survey import Sample, Survey
 from embfeast.scaffold.table import TextTable
@@ -53,12 +46,21 @@ class Plan:
         """The key of a text, or of a pair, that features are looked up of."""
         return self.two.example if self.two else self.survey.example
 
+    @property
+    def writer(self) -> str | None:
+        """The column of who writes, where a history is proposed and it can be a key."""
+        proposed = any(entry.trick == "entity_history" for entry in self.proposal.entries)
+        column = self.roles.entity[0] if self.roles.entity and proposed else None
+        return column if column in self.value_types else None
+
     def values(self) -> dict[str, Any]:
         """Return what the templates name."""
         keys = [(key, self.value_types[key]) for key in self.roles.key]
         key_entities, pair = entity_plans(keys, self.name, self.roles.pairs)
         mine = [*key_entities, *([pair] if pair else [])]
-        writer = self._writer(mine)
+        writer = None
+        if column := self.writer:
+            writer = writer_plan(column, self.value_types[column], self.name, mine)
         table = f"the table `{self.place.table}` of" if self.place.table else "a query on"
         own = {
             "project": name_of(self.repo.resolve().name, "project"),
@@ -81,28 +83,21 @@ class Plan:
         }
         return vars(self.roles) | vars(self.proposal) | own
 
-    def _writer(self, others: list[EntityPlan]) -> EntityPlan | None:
-        """Plan the entity of who writes, where a history is proposed and its column can be a key."""
-        column = self.roles.entity[0] if self.roles.entity else None
-        proposed = any(entry.name == "history" for entry in self.proposal.entries)
-        if column not in self.value_types or not proposed:
-            return None
-        return writer_plan(column, self.value_types[column], self.name, others)
-
     def commands(self, repo: str) -> list[str]:
         """Return the commands that come next, for a repository seen from where they are typed."""
         here = repo == "."
         repo = shlex.quote(repo)
         option = "" if here else f" --repo {repo}"
         as_of = f" --as-of {self.as_of}" if self.survey.needs_as_of else ""
-        pairs = (f"{name}={value}" for name, value in self.example.items())
-        keys = " ".join(f"--key {shlex.quote(pair)}" for pair in pairs)
         made = [
             f"embfeast fit{option}{as_of}",
             "feast apply" if here else f"feast -c {repo} apply",
             f"embfeast materialize{option}",
-            f"embfeast lookup{option} {keys}",
+            f"embfeast lookup{option} {_key_options(self.example)}",
         ]
+        if self.writer:
+            who = _key_options(self.survey.writer)
+            made.append(f"embfeast lookup{option} --text 'Something new' {who}")
         if self.roles.label:
             made.append(f"embfeast evaluate{option}")
         if is_repository(self.repo) and (self.repo / MERGED).exists():
@@ -121,6 +116,11 @@ class Plan:
             "left_out": self.proposal.left_out,
             "warnings": self.proposal.warnings,
         }
+
+
+def _key_options(key: dict[str, Any]) -> str:
+    pairs = (f"{name}={value}" for name, value in key.items())
+    return " ".join(f"--key {shlex.quote(pair)}" for pair in pairs)
 
 
 def text_name(given: str | None, place: Place) -> str:

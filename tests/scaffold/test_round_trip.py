@@ -129,8 +129,8 @@ def test_a_table_becomes_served_features(given):
     if name == "post":
         assert np.expm1(online["history_log_count"][0]).round() == 2
         assert online["history_log_count"][0] == trained["history_log_count"]
-        said = ["--text", "The oven smelled of gas.", "--key", "user_name=user 3", "--json"]
-        fresh = json.loads(shell("embfeast", "lookup", "--repo", "repo", *said))
+        assert planned["next"][4].endswith("--key 'user_name=user 3'")
+        fresh = json.loads(shell(*shlex.split(planned["next"][4]), "--json"))
         assert np.expm1(fresh["history_log_count"]).round() == 4
         assert len(fresh["embedding"]) == 384
         assert "no breach" in shell("embfeast", "verify", "--repo", "repo")
@@ -168,3 +168,4 @@ def test_who_writes_has_no_views_where_the_column_can_be_no_key(shell, kind):
         text = (repo / f"{name}.py").read_text()
         assert "histor" not in text
         assert "user" not in text
+    assert "--text" not in (repo / "README.md").read_text()
