@@ -27,15 +27,22 @@ def lookup(
 ) -> None:
     """Look up the features of a stored text, or compute those of a new one.
 
+    Both --text and the --key of who writes it compare a new text with what they had written.
+
     Of a stored text the first line is the text itself, as its source has it now (whole with
     --json, as embfeast_text). The last line, embfeast_status, says whether the applied recipe made
     the values.
 
     Example: embfeast lookup --repo feature_repo --key ticket_id=17
     """
-    if bool(key) == (text is not None):
-        raise EmbfeastError("give either --key name=value or --text")
-    given = {"text": text} if text is not None else keys_of(key or [])
+    if not key and text is None:
+        raise EmbfeastError(
+            "give --key name=value, or --text",
+            "both for a text of an entity whose texts are stored",
+        )
+    given = keys_of(key) if key else {}
+    if text is not None:
+        given["text"] = text
     repository = open_repository(repo, runs_its_files=False)
     from embfeast.repository import lookup as find
 

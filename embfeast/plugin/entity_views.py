@@ -149,12 +149,18 @@ def _request(live: str, moment: str | None, owner: str) -> RequestSource:
 def _history_entry(fitted: FittedRecipe, entry: str | None) -> str:
     settings = fitted.settings
     known = [name for name, one in settings.tricks.items() if one.kind.needs_entity]
+    if not known:
+        raise EmbfeastError(
+            f"recipe {settings.name!r} has no entity_history entry",
+            "take history_views, and the services of its views, out of the repository's files, or "
+            "put the entry into recipe.yaml and fit again",
+        )
     if entry is None and len(known) == 1:
         return known[0]
     if entry not in known:
         raise EmbfeastError(
             f"recipe {settings.name!r} has the entity_history entries "
-            f"{', '.join(known) or '(none)'}; name one of them, got {entry!r}"
+            f"{', '.join(known)}; name one of them, got {entry!r}"
         )
     return str(entry)
 

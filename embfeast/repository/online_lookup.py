@@ -22,8 +22,9 @@ def lookup(
     ----------
     store : FeatureStore or Repository
     given : mapping
-        The key of a stored text, or ``{"text": ...}`` for one that nobody has stored. A key may
-        be a string, as a command line gives it.
+        The key of a stored text, or ``{"text": ...}`` for one that nobody has stored, with the
+        key of who writes it for a service that compares the two. A key may be a string, as a
+        command line gives it.
     service : str, optional
         Feature service to ask; by default the one that needs just what is given, the one with
         most views where there are several.

@@ -10,8 +10,8 @@ from typing import Any
 from embfeast.plugin.quick_feast import no_type_checks
 
 # Modules and variables of the generated files, which no entity or source may be called.
-TAKEN = {"batch", "live", "pairs", "fitted", "entities", "sources", "views", "services"}
-TAKEN |= {"Path", "Entity", "ValueType", "DuckDBSource"}
+TAKEN = {"batch", "live", "pairs", "histories", "fitted", "Path", "Entity", "ValueType"}
+TAKEN |= {"entities", "sources", "views", "services", "DuckDBSource"}
 MOST = 40
 LONGEST = 60  # of a name that is printed
 # Endings of words that are no plural, or whose singular nobody says (datum); the shortest singular.

@@ -164,6 +164,14 @@ def _yaml(value: Any) -> str:
     return re.sub(r"\n\.\.\.$", "", said.strip())
 
 
+def writer_plan(
+    column: str, value_type: str, name: str, others: Sequence[EntityPlan]
+) -> EntityPlan:
+    """Plan the entity of those who write, under a name that no other one has."""
+    own = unique([*(one.name for one in others), entity_name(column)])[-1]
+    return EntityPlan(own, column, value_type, f"Who writes a {name}".replace("_", " "))
+
+
 def entity_plans(
     keys: Sequence[tuple[str, str]], name: str, pairs: str | None
 ) -> tuple[list[EntityPlan], EntityPlan | None]:

@@ -1,7 +1,7 @@
 """What the chosen columns hold: counts, time span, labels; and rows that none could stand for."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,7 +40,8 @@ class Survey:
     `as_of` is the proposed cutoff of the fit, which reads the rows known `before` it; `needs_as_of`
     says that `embfeast fit` must be told so, since its own cutoff would leave too little. `labels`
     are the label's values before the cutoff, the most frequent first. `example` is the key of the
-    newest text that has features, and `at_first` is how many rows are of the first moment.
+    newest text that has features, `at_first` is how many rows are of the first moment, and `writer`
+    is who wrote last, where a column says so.
     """
 
     rows: int
@@ -53,6 +54,7 @@ class Survey:
     labels: list[str]
     example: dict[str, Any]
     at_first: int = 1
+    writer: dict[str, Any] = field(default_factory=dict)
 
     @property
     def notes(self) -> list[str]:
@@ -121,9 +123,18 @@ def survey(table: TextTable, roles: Roles, *, every_text: bool = False) -> Surve
         )
         labels = [str(row[0]) for row in found]
     example = _example(table, roles, all if every_text else any)
+    writer = _newest_writer(table, roles)
     return Survey(
-        table.rows, key_count, first, last, cutoff, needs, read, labels, example, at_first
+        table.rows, key_count, first, last, cutoff, needs, read, labels, example, at_first, writer
     )
+
+
+def _newest_writer(table: TextTable, roles: Roles) -> dict[str, Any]:
+    if roles.entity is None:
+        return {}
+    column = quote(roles.entity[0])
+    said = f"{column} IS NOT NULL ORDER BY {moment(str(roles.time))} DESC, 1"
+    return {roles.entity[0]: table.first(column, said)[0]}
 
 
 def _example(

@@ -69,8 +69,8 @@ def test_a_text_that_is_gone_or_cannot_be_read_is_said_and_its_features_are_show
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "give either --key name=value or --text"),
-        ([*KEY, "--text", "both"], "give either --key name=value or --text"),
+        ([], "give --key name=value, or --text"),
+        ([*KEY, "--text", "both"], "no feature service takes number, shop, text: asked needs text"),
         (["--key", "number"], "give name=value once a key"),
         (["--key", "number=1", "--key", "number=2"], "give name=value once a key"),
         (["--key", "number=1"], "no feature service takes number: asked needs text; one needs"),

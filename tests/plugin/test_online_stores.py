@@ -7,6 +7,7 @@ import pandas as pd
 import psycopg
 import pyarrow as pa
 import pytest
+from feast import Entity, ValueType
 from feast.repo_config import RepoConfig
 
 from embfeast.plugin.feature_table import feature_table, is_ours
@@ -16,6 +17,15 @@ from embfeast.repository import forget
 from embfeast.repository.check.verify import verify
 from embfeast.tables.newest_rows import newest_rows
 from embfeast.tables.table import Table
+from tests.plugin.engine.test_entity_states import (
+    LASTING,
+    NEW,
+    SETTINGS,
+    Stated,
+    assert_states,
+    pushed,
+)
+from tests.plugin.engine.test_entity_states import sample_rows as written_rows
 from tests.services import POSTGRES, REDIS, keys_of, postgres_database, redis_keys
 from tests.small_repository import Repo, day, sample_rows
 
@@ -47,6 +57,10 @@ class ServerRepo(Repo):
             entity_key_serialization_version=3,
             repo_path=self.path,
         )
+
+
+class StatedServerRepo(ServerRepo, Stated):
+    """The one whose writers have states, on another online store."""
 
 
 def postgres_store(database, **more):
@@ -205,3 +219,33 @@ def test_erasing_a_key_takes_it_out_and_leaves_the_others(backend):
     assert {name: value for name, value in gone.items() if value != [None]} == {"review_id": [3]}
     assert repo.lookup(store, [1]) == before
     assert breaches(store) == []
+
+
+@pytest.mark.parametrize("backend", ["redis", "postgres"], indirect=True)
+@pytest.mark.parametrize("kind", [ValueType.STRING, ValueType.INT64], ids=["names", "numbers"])
+def test_states_of_entities_and_texts_against_them_are_the_same(backend, kind):
+    given, _ = backend
+    repo = StatedServerRepo(given.path, given.project, given.online_store, given.registry)
+    repo.writer = Entity(name="writer", join_keys=["writer"], value_type=kind)
+    repo.write_texts(written_rows())
+    called = {"a": "a", "b": "b", "c": "c"}
+    if kind is ValueType.INT64:
+        called = {"a": 7, "b": -8, "c": 2**53 + 1}
+        repo.change(f"UPDATE reviews SET writer = MAP {called}[writer]")
+        repo.change("ALTER TABLE reviews ALTER writer TYPE BIGINT")
+    fitted = repo.fit(day(8), SETTINGS)
+    store = repo.apply(fitted)
+    store.materialize(day(-1), day(20))
+    asked = [(called[writer], text, at) for writer, text, at in NEW[:3]]
+    live = repo.live(store, asked)
+    rows = [(100 + i, text, at, at, writer) for i, (writer, text, at) in enumerate(asked)]
+    store.push("review_push", pushed(*rows))
+    stored = repo.lookup(store, [row[0] for row in rows])
+    for name in LASTING:
+        assert live[name] == stored[name], name
+    repo.write_texts(rows)
+    assert repo.state(store, called["a"])["count"] == 4
+    if kind is ValueType.STRING:
+        assert_states(repo, store, fitted)
+    else:
+        assert breaches(store) == []

@@ -20,8 +20,11 @@ from feast.repo_config import RepoConfig
 from embfeast.commands import fit, materialize
 from embfeast.plugin.feast_compat import keep_services
 from embfeast.plugin.serving import Bounded
+from tests.plugin.engine.test_entity_states import LASTING, SETTINGS, Stated
+from tests.plugin.engine.test_histories import COLUMNS, sample_rows
 from tests.scripts.conftest import ROOT
 from tests.services import prometheus_of, wait_for
+from tests.small_repository import day
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -153,6 +156,46 @@ def test_a_served_text_has_the_features_that_a_push_of_it_stores(client):
     common = live.keys() & stored.keys()
     assert "embedding" in common
     assert {name: live[name] for name in common} == {name: stored[name] for name in common}
+
+
+@pytest.fixture
+def written(tmp_path) -> Stated:
+    """A repository whose writers have states, with the files that a server reads."""
+    repo = Stated(tmp_path / "repo")
+    repo.write_texts(sample_rows())
+    repo.apply(repo.fit(day(8), SETTINGS)).materialize(day(-1), day(20))
+    settings = (ROOT / "feature_repo" / "feature_store.yaml").read_text()
+    project = settings.splitlines()[0]
+    (repo.path / "feature_store.yaml").write_text(settings.replace(project, "project: reviews"))
+    shutil.copy(ROOT / "feature_repo" / "static_artifacts.py", repo.path)
+    return repo
+
+
+def test_a_text_and_who_writes_it_have_the_history_that_a_push_of_it_stores(written):
+    text, at = "what a writes now", "2026-03-14T00:00:00.000001+00:00"
+    asked = {"writer": ["a", "new"], "text": [text] * 2, "at": [at] * 2}
+    row = dict(zip(COLUMNS, [100, text, at, at, "a"], strict=True))
+    pushed = {"push_source_name": "review_push", "df": {k: [v] for k, v in row.items()}}
+    with serving(written.path) as url, httpx.Client(base_url=url, timeout=600) as client:
+
+        def service(name, entities):
+            return ask(client, {"feature_service": name, "entities": entities})
+
+        live = values(service("live", asked))
+        assert client.post("/push", json=pushed).status_code == 200
+        stored = values(service("all", {"review_id": [100]}))
+        for name in LASTING:
+            assert live[name][:1] == stored[name], name
+        assert live["history_log_count"][1] == 0
+        state = values(service("states", {"writer": ["a", "new"]}))
+        assert state["history_state_count"] == [4, None]
+        kept = written.state(written.store(), "a")
+        assert state["history_state_mean"][0] == kept["mean"]
+        assert "is not after what is stored" in service("live", asked).text
+        for wrong in ({"text": [text], "at": [at]}, {**asked, "writer": [None, "a"]}):
+            refused = service("live", wrong)
+            assert refused.status_code == 422
+            assert "'writer'" in refused.text
 
 
 def test_an_unknown_key_is_answered_with_nulls_and_said_to_be_missing(client):

@@ -129,6 +129,11 @@ def test_a_table_becomes_served_features(given):
     if name == "post":
         assert np.expm1(online["history_log_count"][0]).round() == 2
         assert online["history_log_count"][0] == trained["history_log_count"]
+        assert planned["next"][4].endswith("--key 'user_name=user 3'")
+        fresh = json.loads(shell(*shlex.split(planned["next"][4]), "--json"))
+        assert np.expm1(fresh["history_log_count"]).round() == 4
+        assert len(fresh["embedding"]) == 384
+        assert "no breach" in shell("embfeast", "verify", "--repo", "repo")
     live = store.get_feature_service(f"{name}_live_features")
     fresh = store.get_online_features(live, [{"text": "The oven smelled of gas."}]).to_dict()
     assert len(fresh["embedding"][0]) == 384
@@ -149,3 +154,18 @@ def test_a_table_becomes_served_features(given):
         pair = store.get_feature_service(f"{name}_pair_features")
         both = store.get_online_features(pair, [{"id": 3, "other_id": 10}]).to_dict()
         assert len(both["pair"][0]) > 2
+
+
+@pytest.mark.parametrize("kind", ["UBIGINT", "HUGEINT"])
+def test_who_writes_has_no_views_where_the_column_can_be_no_key(shell, kind):
+    shell.spawn = False
+    rows = [(i, note(i), i % 12, at(i)) for i in range(ROWS)]
+    shell.table("posts", f"post_id BIGINT, said VARCHAR, user_id {kind}, at_ TIMESTAMPTZ", rows)
+    shell("embfeast", "init", "repo", "--database", "posts.duckdb", "--yes")
+    repo = shell.folder / "repo"
+    assert "entity: user_id" in (repo / "recipe.yaml").read_text()
+    for name in ("entities", "views", "services"):
+        text = (repo / f"{name}.py").read_text()
+        assert "histor" not in text
+        assert "user" not in text
+    assert "--text" not in (repo / "README.md").read_text()

@@ -28,6 +28,7 @@ LASTING = [
     "history_change",
     "history_spread",
 ]
+REDUCED = {**SETTINGS, "tricks": {"reduced": SETTINGS["tricks"]["reduced"]}}
 
 
 class Stated(Written):
@@ -160,7 +161,8 @@ def test_a_request_answers_with_the_bits_that_the_text_has_once_it_is_pushed(sta
     stored = repo.lookup(store, [100, 101, 102, 103])
     at = {"review_id": [100, 101, 102, 103], "event_timestamp": [at for _, _, at in NEW]}
     trained = repo.training_set(store, pd.DataFrame(at)).sort_values("review_id")
-    assert set(LASTING) | {"review_history_live_digest", "writer"} == set(live)
+    told = {"review_history_live_digest", "embfeast_status", "writer"}
+    assert set(LASTING) | told == set(live)
     for name in LASTING:
         assert live[name][:4] == stored[name] == trained[name].tolist(), name
         assert live[name][4] is None, "of a blank text"
@@ -300,6 +302,8 @@ def test_views_that_cannot_be_made_are_refused_in_words(stated):
         history_views(fitted, {}, entity=repo.writer)
     with pytest.raises(EmbfeastError, match="name one of them, got 'reduced'"):
         history_views(fitted, views, entity=repo.writer, entry="reduced")
+    with pytest.raises(EmbfeastError, match=r"has no entity_history entry.* out of the rep"):
+        history_views(repo.fit(day(8), REDUCED), views, entity=repo.writer)
     vector = {**SETTINGS["tricks"]["history"], "windows": [3] * 1, "last": 60, "input": "embedding"}
     vector["outputs"] = ["means"]
     tricks = {"history": vector}
