@@ -5,8 +5,11 @@ READY := $(VENV)/.ready
 
 # DATA, TEXT and LABEL make the demo run on your own file.
 DEMO_ARGS := $(if $(DATA),--data "$(DATA)") $(if $(TEXT),--text "$(TEXT)") $(if $(LABEL),--label "$(LABEL)")
-# Two test files at a time, each file's tests in one process: they share what they open.
-SIDE_BY_SIDE := -n 2 --dist loadfile
+# Two test files at a time, each file's tests in one process: they share what they open. The long
+# ones begin (tests/conftest.py). Each process keeps to its core: two that both want two take a third
+# longer. On all cores are the doctests, other_versions.py, and what compares numbers of threads.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+ONE_CORE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1
 
 .PHONY: setup demo test test-python test-feast quick docs release format clean
 
@@ -27,8 +30,8 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest tests $(SIDE_BY_SIDE) $(COVERAGE)
-	$(BIN)/pytest --doctest-modules embfeast
+	$(ONE_CORE) $(BIN)/pytest tests $(SIDE_BY_SIDE) $(COVERAGE)
+	$(BIN)/pytest --doctest-modules embfeast -n 2
 
 # The main job on another Python: make test-python VERSION=3.13
 test-python: setup
@@ -39,7 +42,7 @@ test-feast: setup
 	@$(BIN)/python scripts/other_versions.py feast $(VERSION)
 
 quick: setup
-	$(BIN)/pytest tests $(SIDE_BY_SIDE) -m "not slow"
+	$(ONE_CORE) $(BIN)/pytest tests $(SIDE_BY_SIDE) -m "not slow"
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site

@@ -11,6 +11,26 @@ from embfeast import Encoder
 
 pytest_plugins = ["tests.small_repository", "tests.object_storage"]
 
+# A minute or more each: they begin, so that of two processes none works on alone at the end.
+LONG = [
+    *["test_docs.py", "doors/test_push.py", "doors/test_entity_frame.py"],
+    *["scripts/test_feature_repo.py", "docs/test_site.py", "doors/test_init.py"],
+    *["doors/test_http.py", "doors/test_lookup.py", "tricks/test_trick.py"],
+    *["tricks/test_embedding_reducer.py", "reliability/test_crashes.py"],
+    *["reliability/test_disasters.py", "tables/test_object_storage.py"],
+    *["reliability/test_bad_servers.py", "reliability/test_hostile_text.py"],
+    *["evaluation/test_evaluate.py", "test_upstream.py", "scaffold/test_round_trip.py"],
+    *["plugin/engine/test_ray_executor.py", "plugin/engine/test_push.py", "plugin/test_serving.py"],
+    *["repository/test_version_commands.py", "commands/test_doctor.py", "test_examples.py"],
+    *["scripts/test_feature_repo_stores.py", "scripts/test_feast_ui.py", "report/test_page.py"],
+    *["test_repository.py", "test_main_job.py", "test_package.py"],
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
+
 
 @pytest.fixture(scope="session")
 def encoder() -> Encoder:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import LONG
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
@@ -32,3 +34,8 @@ def test_the_public_names_are_there(module):
     (row,) = re.findall(rf"^\| `{module}` \| (.+) \|$", TEXT, re.MULTILINE)
     for name in re.findall(r"`(\w+)`", row):
         assert name == "__all__" or hasattr(import_module(module), name), name
+
+
+def test_the_test_files_that_begin_are_there():
+    assert len(set(LONG)) == len(LONG)
+    assert [name for name in LONG if not (ROOT / "tests" / name).is_file()] == []
