@@ -16,6 +16,7 @@ def examples(count: int) -> settings:
 
 
 # An example through a whole door takes 20 to 500 ms, one of its reading half about a millisecond.
+# They count no lines: other tests take the same ones, and to count takes as long as to read.
 READING = examples(10_000)
 WHOLE = examples(100)
 FILES = examples(40)

@@ -67,6 +67,7 @@ def test_a_training_set_is_what_a_loop_finds_or_an_error_of_ours(known, frame):
         assert want is None or np.array_equal(np.float32(vector), np.float32(want))
 
 
+@pytest.mark.no_cover
 @READING
 @given(frame=frames(), kind=st.sampled_from([pa.int64(), pa.int16(), pa.uint32()]))
 def test_keys_and_times_of_a_frame_are_what_a_loop_reads_or_an_error_of_ours(frame, kind):

@@ -48,6 +48,7 @@ def test_a_lookup_is_what_a_loop_finds_or_an_error_of_ours(known, given_rows):
         assert want is None or np.array_equal(np.float32(vector), np.float32(want))
 
 
+@pytest.mark.no_cover
 @READING
 @given(given_rows=rows)
 def test_keys_of_a_lookup_are_what_a_loop_reads_or_an_error_of_ours(known, given_rows):

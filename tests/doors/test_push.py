@@ -128,6 +128,7 @@ def read(row, kind):
     return (number, *said, moment(written), moment(known))
 
 
+@pytest.mark.no_cover
 @READING
 @given(
     good=st.lists(st.sampled_from(list(GOOD)), min_size=1, max_size=3),

@@ -103,6 +103,7 @@ def test_neighbour_overlap_grows_with_the_components(X):
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover  # numba compiles for half as long
 def test_umap_is_savable_deterministic_and_warns_that_new_points_are_approximate(X):
     pytest.importorskip("umap")
     with pytest.warns(UserWarning, match="approximately"):
