@@ -5,7 +5,7 @@ Import both fixtures where they are used: ``from tests.browser import browser, p
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -77,9 +77,15 @@ def page(browser: Browser) -> Iterator[Seen]:
     context.close()
 
 
-def barriers(page: Page) -> list[str]:
-    """Return what axe-core finds that keeps somebody from using a page: the rule and the places."""
-    found = Axe().run(page).response["violations"]
+def barriers(page: Page, rules: Sequence[str] = ()) -> list[str]:
+    """Return what axe-core finds that keeps somebody from using a page: the rule and the places.
+
+    Where `rules` are named, these alone are applied, instead of all.
+    """
+    options: dict[str, object] = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": list(rules)}
+    found = Axe().run(page, options=options).response["violations"]
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']}: {node['html'][:120]}"
         for rule in found
