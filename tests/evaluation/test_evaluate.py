@@ -30,6 +30,16 @@ def test_a_set_that_loses_what_the_label_needs_harms(found):
     assert found.row("raw + reduced").verdict == "no difference"
 
 
+def test_processes_on_two_cores_find_what_one_process_finds(tickets, recipe, cached, monkeypatch):
+    def found(cores):
+        monkeypatch.setenv("LOKY_MAX_CPU_COUNT", cores)
+        texts, labels = (given[:150] for given in tickets)
+        rows = evaluate(texts, labels, recipe, folds=2, encoder=cached).rows
+        return [(row.model, row.features, row.score, row.difference, row.low) for row in rows]
+
+    assert found("1") == found("2")
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_on_labels_without_signal_nothing_helps_or_harms(tickets, noise, recipe, cached, seed):
     found = evaluate(
