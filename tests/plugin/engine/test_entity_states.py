@@ -9,7 +9,7 @@ import pytest
 from feast import Entity, FeatureService, ValueType
 
 from embfeast import EmbfeastError
-from embfeast.plugin import feature_views, history_views
+from embfeast.plugin import feature_views, history_views, pair_view
 from embfeast.plugin.engine.push import push_texts
 from embfeast.repository.check.verify import verify
 from embfeast.repository.forgetting import forget
@@ -194,6 +194,23 @@ def test_a_push_updates_states_and_the_next_run_changes_nothing(stated, rows):
     assert files == sorted(
         (repo.path / "data" / "features" / "review_history_state").rglob("*.parquet")
     )
+
+
+def test_a_push_beside_a_view_of_pairs_updates_states_too(stated):
+    repo, _, _ = stated
+    paired = {"pair": {"trick": "pair_interaction", "input": "reduced", "n_components": 2}}
+    fitted = repo.fit(day(8), {**SETTINGS, "tricks": SETTINGS["tricks"] | paired})
+    store = repo.apply(fitted)
+    views = feature_views(fitted, source=repo.push_source(), entity=repo.review)
+    pairs = pair_view(fitted, views, entity=repo.review, other=repo.other)
+    store.apply([repo.other, *pairs.values()])
+    store.materialize(day(-1), day(20))
+    views = [view for view in store.list_batch_feature_views() if view.name != "review_text"]
+    views.sort(key=lambda view: view.name)  # as a registry that sorts them would hand them on
+    assert views[0].entities == ["other_review"]
+    push_texts(repo.config(), store._get_provider().online_store, views, pushed(LATE))
+    repo.write_texts([LATE])
+    assert_states(repo, store, fitted)
 
 
 def test_pushes_at_the_same_time_leave_the_states_of_all_of_them(stated):
