@@ -35,6 +35,8 @@ AS_OF_TAG = "embfeast.as_of"
 ENTITY_TAG = "embfeast.entity"
 # The path of the table of such a view, on the view of its entities' states, which follow from it.
 STATES_TAG = "embfeast.states_of"
+# On the view of a request's text against such a state: the view of stored texts to train on.
+TRAIN_ON_TAG = "embfeast.train_on"
 # "false" on a view whose recipe entry is kept for training alone. Feast itself leaves out of a
 # materialization what is not online, so the view stays online and the engine skips that half.
 ONLINE_TAG = "embfeast.online"

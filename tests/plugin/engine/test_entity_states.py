@@ -35,9 +35,9 @@ class Stated(Written):
 
     writer = Entity(name="writer", join_keys=["writer"], value_type=ValueType.STRING)
 
-    def apply(self, fitted, source=None):
+    def apply(self, fitted, source=None, moment="at"):
         views = feature_views(fitted, source=source or self.push_source(), entity=self.review)
-        own = history_views(fitted, views, entity=self.writer, moment="at")
+        own = history_views(fitted, views, entity=self.writer, moment=moment)
         store = self.store()
         services = [
             FeatureService(name="all", features=[view for view in views.values() if view.online]),
@@ -285,6 +285,19 @@ def test_moments_that_are_not_after_the_state_or_no_text_are_refused(stated):
         store.get_online_features(service, [{"writer": "a", "text": "x", "at": day(13)}])
     now = store.get_online_features(service, [{"writer": "a", "text": "x", "at": None}]).to_dict()
     assert now["history_log_days"][0] > 0
+
+
+@pytest.mark.parametrize("moment", [None, "at"])
+def test_a_training_set_refuses_requests_against_states_which_hold_its_own_texts(stated, moment):
+    repo, _, fitted = stated
+    store = repo.apply(fitted, moment=moment)
+    text = {"writer": ["a"], "event_timestamp": [day(6)], "text": [sample_rows()[6][1]]}
+    asked = pd.DataFrame(text | ({"at": [day(6.1).isoformat()]} if moment else {}))
+    live = store.get_feature_service("live")
+    with pytest.raises(EmbfeastError, match="own text; train on view 'review_history'"):
+        store.get_historical_features(asked, live).to_df()
+    with pytest.raises(EmbfeastError, match="train on view 'review_history'"):
+        store.get_historical_features(asked, ["review_history_live:history_similarity"])
 
 
 def test_whole_numbers_are_keys_and_what_is_none_is_refused(stated):
