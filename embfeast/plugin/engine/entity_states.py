@@ -200,10 +200,12 @@ def bring_states(
     table, first, again = target.table, None, AGAIN.get() and keys is None
     appender = commit.appenders[target.stored.place]
     while True:
+        # Before the texts, which are written before their states: what none is of is gone then.
+        stored = target.stored.reload()
         history = Table.open(_place_of_history(table))
         entities = None if keys is None else entities_of(history, keys)
         states = EntityStates(history, table, fitted, entities)
-        lacking, changed, gone = compare(target.stored.reload(), table, states, entities)
+        lacking, changed, gone = compare(stored, table, states, entities)
         if again:
             lacking = changed = np.arange(states.wanted.num_rows)
             again = False

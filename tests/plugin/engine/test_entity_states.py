@@ -10,6 +10,7 @@ from feast import Entity, FeatureService, ValueType
 
 from embfeast import EmbfeastError
 from embfeast.plugin import feature_views, history_views, pair_view
+from embfeast.plugin.engine import entity_states
 from embfeast.plugin.engine.push import push_texts
 from embfeast.repository.check.verify import verify
 from embfeast.repository.forgetting import forget
@@ -213,6 +214,9 @@ def test_a_push_beside_a_view_of_pairs_updates_states_too(stated):
     assert_states(repo, store, fitted)
 
 
+NEWER = (50, "what a writes in the meantime", day(13), day(13), "a")
+
+
 def test_pushes_at_the_same_time_leave_the_states_of_all_of_them(stated):
     repo, store, fitted = stated
     new = [(40 + i, f"text {i} of many at once", day(12 - i), day(12), "a") for i in range(4)]
@@ -226,6 +230,24 @@ def test_pushes_at_the_same_time_leave_the_states_of_all_of_them(stated):
         list(pool.map(push, new))
     repo.write_texts(new)
     store.materialize(day(-1), day(20), feature_views=["review_reduced"])
+    assert_states(repo, store, fitted)
+
+
+def test_a_push_while_a_run_computes_states_is_not_taken_for_gone(stated, monkeypatch):
+    repo, store, fitted = stated
+    erased = []
+
+    class Interrupted(entity_states.EntityStates):
+        def __init__(self, *args):
+            monkeypatch.undo()
+            store.push("review_push", pushed(NEWER))
+            monkeypatch.setattr(entity_states, "erase_online", lambda *args: erased.append(args))
+            super().__init__(*args)
+
+    monkeypatch.setattr(entity_states, "EntityStates", Interrupted)
+    repo.write_texts([NEWER])
+    store.materialize(day(-1), day(20), feature_views=["review_history_state"])
+    assert erased == []
     assert_states(repo, store, fitted)
 
 
