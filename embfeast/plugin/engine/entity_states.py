@@ -6,7 +6,7 @@ vector. So runs, pushes and repairs all end with one call, and what they write i
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from embfeast.errors import EmbfeastError
 from embfeast.plugin.engine.commit import AGAIN, Commit
 from embfeast.plugin.engine.pasts import BLANK, Texts, in_time
 from embfeast.plugin.feature_table import FeatureTable, is_served
-from embfeast.plugin.online.write import erase_online, write_online
+from embfeast.plugin.online.write import erase_online
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.entity_states import state_columns
 from embfeast.tables.columns import (
@@ -29,7 +29,6 @@ from embfeast.tables.columns import (
     MOMENT,
     TEXT_DIGEST,
 )
-from embfeast.tables.newest_rows import newest_of_keys
 from embfeast.tables.place import Place
 from embfeast.tables.rewrite import delete_keys
 from embfeast.tables.table import Table
@@ -37,7 +36,6 @@ from embfeast.texts.database import quote
 
 # Texts whose vectors are in memory at a time, but for those of one entity with more.
 TEXTS_AT_ONCE = 20_000
-FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class EntityStates:
@@ -213,7 +211,7 @@ def bring_states(
             appender.replace(made.filter(pa.array(np.isin(rows, changed))))
             appender.append(made)
         if gone.num_rows:
-            _take_out(commit, store, gone)
+            _take_out(commit, store, gone, states.newest)
         if len(lacking):
             written = pc.min(states.wanted[EVENT_TIME].take(pa.array(lacking))).as_py()
             first = min(first or written, written)
@@ -303,19 +301,26 @@ def _place_of_history(table: FeatureTable) -> Place:
     return table.history
 
 
-def _take_out(commit: Commit, store: Any, gone: pa.Table) -> None:
+def _take_out(commit: Commit, store: Any, gone: pa.Table, newest: pa.Table) -> None:
     """Take rows out whose moment has no text any more; entities without others leave the store."""
     (target,) = commit.targets
     keys = list(target.table.keys)
+    of = gone.select(keys).group_by(keys).aggregate([])
     # Online first: what is stopped in between is found gone, and taken out, by the next run.
-    served = store is not None and is_served(target.view)
-    if served:
-        own = gone.select(keys).group_by(keys).aggregate([])
-        erase_online(commit.config, store, target.view, own)
+    if store is not None and is_served(target.view):
+        wanted = newest.join(of, keys, join_type="left semi")
+        rest = _stored_rows(target.stored, target.table, wanted)
+        without = of.join(rest.select(keys), keys, join_type="left anti")
+        erase_online(commit.config, store, target.view, without)
+        commit.serve(store, lambda _: (rest.num_rows, [rest] if rest.num_rows else []))
     delete_keys(target.stored, gone)
-    if served:
-        ever = pa.array([FIRST] * gone.num_rows, MOMENT)
-        of_any_time = gone.set_column(gone.column_names.index(EVENT_TIME), EVENT_TIME, ever)
-        newest = newest_of_keys(target.stored, keys, of_any_time)
-        if newest.num_rows:
-            write_online(commit.config, store, target.view, [newest], newest.num_rows)
+
+
+def _stored_rows(stored: Table, table: FeatureTable, wanted: pa.Table) -> pa.Table:
+    """Return the rows of keys and times, as they go online."""
+    names = ", ".join(map(quote, table.identity))
+    columns = ", ".join(map(quote, stored.columns))
+    rows = stored.query(
+        f"SELECT {columns} FROM {stored.scan()} SEMI JOIN wanted USING ({names})", wanted=wanted
+    )
+    return rows.cast(pa.schema([stored.schema.field(name) for name in stored.columns]))

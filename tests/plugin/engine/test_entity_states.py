@@ -5,16 +5,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from feast import Entity, FeatureService, ValueType
 
 from embfeast import EmbfeastError
 from embfeast.plugin import feature_views, history_views, pair_view
 from embfeast.plugin.engine import entity_states
+from embfeast.plugin.engine.commit import Commit
 from embfeast.plugin.engine.push import push_texts
+from embfeast.plugin.feature_table import feature_table
 from embfeast.repository.check.verify import verify
 from embfeast.repository.forgetting import forget
 from embfeast.repository.materializing import materialize
+from embfeast.tables.columns import MOMENT
+from embfeast.tables.rewrite import delete_keys
+from embfeast.tables.table import Table
 from tests.plugin.engine.test_histories import COLUMNS, LATE, SETTINGS, Written, sample_rows
 from tests.small_repository import day
 
@@ -47,6 +53,9 @@ class Stated(Written):
         ]
         store.apply([self.review, self.writer, *views.values(), *own.values(), *services])
         return store
+
+    def views(self, store):
+        return {view.name: view for view in store.list_batch_feature_views()}
 
     def state(self, store, writer):
         service = store.get_feature_service("states")
@@ -265,6 +274,58 @@ def test_texts_that_change_or_go_change_the_states_after_them(stated, sql):
     materialize(store, drop_missing=True)
     assert_states(repo, store, fitted)
     assert (repo.state(store, "b")["count"] is None) == sql.endswith("WHERE writer = 'b'")
+
+
+def run_states(store):
+    """Run over a period without texts."""
+    store.materialize(day(18), day(20), feature_views=["review_history_state"])
+
+
+class KilledError(Exception):
+    pass
+
+
+def killed(*args, **kwargs):
+    raise KilledError
+
+
+def killed_after(*args):
+    delete_keys(*args)
+    raise KilledError
+
+
+@pytest.mark.parametrize("kill", [killed, killed_after])
+def test_a_run_killed_while_rows_are_taken_out_leaves_the_newest_others(stated, monkeypatch, kill):
+    repo, store, fitted = stated
+    repo.change("DELETE FROM reviews WHERE body LIKE 'I have changed my mind%'")
+    history = feature_table(repo.views(store)["review_history"], repo.config())
+    row = pa.table({"review_id": [3], "event_timestamp": pa.array([day(8)], MOMENT)})
+    assert delete_keys(Table.open(history.place), row) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(entity_states, "delete_keys", kill)
+        with pytest.raises(KilledError):
+            run_states(store)
+    assert repo.state(store, "a")["at"] == day(6).value // 1000
+    run_states(store)
+    assert repo.state(store, "a")["at"] == day(6).value // 1000
+    materialize(store, drop_missing=True)
+    assert_states(repo, store, fitted)
+
+
+def test_states_of_a_run_that_was_killed_before_it_served_them_go_online_with_the_next(
+    stated, monkeypatch
+):
+    repo, store, fitted = stated
+    views = [repo.views(store)[name] for name in ("review_reduced", "review_history")]
+    push_texts(repo.config(), store._get_provider().online_store, views, pushed(LATE))
+    repo.write_texts([LATE])
+    with monkeypatch.context() as patch:
+        patch.setattr(Commit, "serve_period", killed)
+        with pytest.raises(KilledError):
+            run_states(store)
+    assert repo.state(store, "a")["count"] == 3
+    run_states(store)
+    assert_states(repo, store, fitted)
 
 
 def test_a_forgotten_text_is_in_no_state_and_in_none_of_its_files(stated):
