@@ -15,6 +15,7 @@ from embfeast.plugin.engine import entity_states
 from embfeast.plugin.engine.commit import Commit
 from embfeast.plugin.engine.push import push_texts
 from embfeast.plugin.feature_table import feature_table
+from embfeast.repository import forgetting
 from embfeast.repository.check.verify import verify
 from embfeast.repository.forgetting import forget
 from embfeast.repository.materializing import materialize
@@ -328,10 +329,24 @@ def test_states_of_a_run_that_was_killed_before_it_served_them_go_online_with_th
     assert_states(repo, store, fitted)
 
 
-def test_a_forgotten_text_is_in_no_state_and_in_none_of_its_files(stated):
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_forgotten_text_is_in_no_state_and_in_none_of_its_files(stated, monkeypatch, stopped):
     repo, store, fitted = stated
     folder = repo.path / "data" / "features" / "review_history_state"
     before = set(folder.rglob("*.parquet"))
+    erase = forgetting._erase_offline
+
+    def killed_after_history(stored, *args):
+        found = erase(stored, *args)
+        if "review_history/" in stored.place.uri:
+            raise KilledError
+        return found
+
+    if stopped:
+        with monkeypatch.context() as patch:
+            patch.setattr(forgetting, "_erase_offline", killed_after_history)
+            with pytest.raises(KilledError):
+                forget(store, {"review_id": 0})
     forget(store, {"review_id": 0})
     repo.change("DELETE FROM reviews WHERE review_id = 0")
     materialize(store)
