@@ -122,7 +122,7 @@ class FeatureTable:
         if self.history:
             said |= {
                 EVENT_TIME: "The moment after whose texts the state is, UTC, microseconds",
-                CREATED_TIME: "The same",
+                CREATED_TIME: "When the last of the texts up to then was known, UTC, microseconds",
                 TEXT_DIGEST: "Digest of all that the entity wrote up to that moment",
             }
         keys = zip(self.keys, self.source_keys, strict=True)

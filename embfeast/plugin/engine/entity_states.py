@@ -69,18 +69,17 @@ class EntityStates:
         texts = self._texts(rows)
         names = dict(zip(texts.entities.tolist(), rows[ENTITY].to_pylist(), strict=True))
         some = None if entities is None else set(entities[ENTITY].to_pylist())
-        of, places = texts.members()
-        moments = set(zip(of.tolist(), texts.events[places].tolist(), strict=True))
-        chosen = sorted(one for one in moments if some is None or names.get(one[0]) in some)
+        known = texts.known_after()
+        chosen = [one for one in known if some is None or names.get(one[0]) in some]
         self._of = np.array([one for one, _ in chosen], dtype=np.uint64)
         self._at = np.array([at for _, at in chosen], dtype=np.int64)
         self._entities = pa.array([names.get(one) for one, _ in chosen], pa.string())
-        at = pa.array(self._at).cast(MOMENT)
+        created = pa.array([known[one] for one in chosen], pa.int64())
         self.wanted = pa.table(
             {
                 table.keys[0]: as_keys(self._entities, table),
-                EVENT_TIME: at,
-                CREATED_TIME: at,
+                EVENT_TIME: pa.array(self._at).cast(MOMENT),
+                CREATED_TIME: created.cast(MOMENT),
                 TEXT_DIGEST: pa.array(texts.digests_after(self._of, self._at), pa.binary()),
             }
         )

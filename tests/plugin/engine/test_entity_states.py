@@ -154,6 +154,34 @@ def test_a_training_set_has_the_state_as_of_each_rows_time(stated):
     assert counts.fillna(0).tolist() == [0, 1, 2]
 
 
+def test_a_state_is_known_when_the_last_of_its_texts_was(stated):
+    repo, store, fitted = stated
+    repo.write_texts([LATE, (60, "c said so early, and late", day(5), day(16), "c")])
+    materialize(store)
+    assert_states(repo, store, fitted)
+    texts = repo.texts().query("body.str.strip() != ''").sort_values("written_at")
+    rows = [(writer, day(at)) for writer in "ac" for at in (0, 1, 3, 4, 7, 10, 14.5, 15, 16)]
+    at = pd.DataFrame(rows, columns=["writer", "event_timestamp"])
+    found = store.get_historical_features(
+        at, ["review_history_state:history_state_at"], filter_by_created_timestamp=True
+    ).to_df()
+    got = {(row.writer, row.event_timestamp): row.history_state_at for row in found.itertuples()}
+    late = 0
+    for writer, moment in rows:
+        wanted = None
+        for text in texts[texts.written_at <= moment].itertuples():
+            until = texts[texts.written_at <= text.written_at]
+            own = until[until.review_id.isin(until[until.writer == writer].review_id)]
+            if text.review_id in set(own.review_id):
+                if own.known_at.max() <= moment:
+                    wanted = text.written_at
+                late += own.known_at.max() > moment
+        assert got[writer, moment] == (wanted and wanted.value // 1000) or (
+            wanted is None and pd.isna(got[writer, moment])
+        ), (writer, moment)
+    assert late, "some were not known yet"
+
+
 NEW = [
     ("a", "what a writes now", day(13) + pd.Timedelta(microseconds=1)),
     ("b", "Something about the parcel of number 1", day(13.25)),
@@ -318,8 +346,9 @@ def test_states_of_a_run_that_was_killed_before_it_served_them_go_online_with_th
 ):
     repo, store, fitted = stated
     views = [repo.views(store)[name] for name in ("review_reduced", "review_history")]
-    push_texts(repo.config(), store._get_provider().online_store, views, pushed(LATE))
-    repo.write_texts([LATE])
+    early = (*LATE[:3], LATE[2], "a")  # known at once: states after it are known when they were
+    push_texts(repo.config(), store._get_provider().online_store, views, pushed(early))
+    repo.write_texts([early])
     with monkeypatch.context() as patch:
         patch.setattr(Commit, "serve_period", killed)
         with pytest.raises(KilledError):
