@@ -21,6 +21,7 @@ from embfeast.plugin.feature_table import FeatureTable, is_served
 from embfeast.plugin.online.write import erase_online
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.entity_states import state_columns
+from embfeast.tables.append import BusyError
 from embfeast.tables.columns import (
     CREATED_TIME,
     ENTITY,
@@ -36,6 +37,8 @@ from embfeast.texts.database import quote
 
 # Texts whose vectors are in memory at a time, but for those of one entity with more.
 TEXTS_AT_ONCE = 20_000
+# How often states are brought up to date before others' writes are said to have no pause.
+MOST_ROUNDS = 20
 
 
 class EntityStates:
@@ -190,17 +193,21 @@ def bring_states(
 
     Raises
     ------
+    BusyError
+        Others take out or replace texts without a pause.
     EmbfeastError
         Who wrote a text is no key of the view's type.
     """
     (target,) = commit.targets
     table, first, again = target.table, None, AGAIN.get() and keys is None
     appender = commit.appenders[target.stored.place]
-    while True:
+    some, newest = keys, list[pa.Table]()
+    for _ in range(MOST_ROUNDS):
         # Before the texts, which are written before their states: what none is of is gone then.
         stored = target.stored.reload()
         history = Table.open(_place_of_history(table))
-        entities = None if keys is None else entities_of(history, keys)
+        known = set(history.files)
+        entities = None if some is None else entities_of(history, some)
         states = EntityStates(history, table, fitted, entities)
         lacking, changed, gone = compare(stored, table, states, entities)
         if again:
@@ -214,9 +221,18 @@ def bring_states(
         if len(lacking):
             written = pc.min(states.wanted[EVENT_TIME].take(pa.array(lacking))).as_py()
             first = min(first or written, written)
-        # Others may have written of the same entities meanwhile, and who comes last sees all of it.
-        if history.version == history.reload().version:
-            return Brought(first, states.newest)
+        newest.append(states.newest)
+        # Others may have written of the same entities meanwhile, and who comes last sees all of it:
+        # of rows that were added their own, and all where rows may have been taken out.
+        now = set(history.reload().files)
+        if now == known:
+            return Brought(first, pa.concat_tables(newest))
+        some = _keys_in(history, sorted(now - known)) if known <= now else keys
+    raise BusyError(
+        f"view {table.view!r}: others changed what entities wrote {MOST_ROUNDS} times while states "
+        "were computed; what was written before is stored",
+        "try again",
+    )
 
 
 def compare(
@@ -289,6 +305,11 @@ def as_keys(entities: Any, table: FeatureTable) -> Any:
             "give the entity the value type STRING",
         )
     return keys
+
+
+def _keys_in(history: Table, files: list[str]) -> pa.Table:
+    names = ", ".join(map(quote, history_keys(history)))
+    return history.query(f"SELECT DISTINCT {names} FROM {history.scan(files)}")
 
 
 def _place_of_history(table: FeatureTable) -> Place:

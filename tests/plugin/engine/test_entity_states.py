@@ -19,6 +19,7 @@ from embfeast.repository import forgetting
 from embfeast.repository.check.verify import verify
 from embfeast.repository.forgetting import forget
 from embfeast.repository.materializing import materialize
+from embfeast.tables.append import BusyError
 from embfeast.tables.columns import MOMENT
 from embfeast.tables.rewrite import delete_keys
 from embfeast.tables.table import Table
@@ -286,6 +287,32 @@ def test_a_push_while_a_run_computes_states_is_not_taken_for_gone(stated, monkey
     repo.write_texts([NEWER])
     store.materialize(day(-1), day(20), feature_views=["review_history_state"])
     assert erased == []
+    assert_states(repo, store, fitted)
+
+
+def test_texts_that_others_write_meanwhile_again_and_again_are_waited_for_a_while(
+    stated, monkeypatch
+):
+    repo, store, fitted = stated
+    views = [repo.views(store)[name] for name in ("review_reduced", "review_history")]
+    online = store._get_provider().online_store
+    rows = [(70 + i, f"text {i} meanwhile", day(13 + i), day(13 + i), "a") for i in range(4)]
+    left = list(rows)
+
+    class Interrupted(entity_states.EntityStates):
+        def __init__(self, *args):
+            if left:
+                push_texts(repo.config(), online, views, pushed(left.pop()))
+            super().__init__(*args)
+
+    repo.write_texts(rows)
+    monkeypatch.setattr(entity_states, "EntityStates", Interrupted)
+    with monkeypatch.context() as patch:
+        patch.setattr(entity_states, "MOST_ROUNDS", 2)
+        with pytest.raises(BusyError, match=r"2 times .* is stored; try again"):
+            run_states(store)
+    run_states(store)
+    assert not left
     assert_states(repo, store, fitted)
 
 
