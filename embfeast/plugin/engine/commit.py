@@ -178,7 +178,8 @@ class Commit:
                 found = target.stored.query(
                     f"SELECT min({EVENT_TIME}) AS first FROM {target.stored.scan(files)}"
                 )
-                yield from found["first"].drop_null().to_pylist()
+                first: list[Any] = found["first"].drop_null().to_pylist()
+                yield from first
 
     def serve_period(self, store: Any, start: datetime | None, end: datetime | None) -> None:
         """Put the newest row of every key that has one in a period online."""
