@@ -60,7 +60,8 @@ def history_views(
     dict
         By name: ``<view>_state``, a batch view of the entity's key with a row for each moment of
         its texts, and ``<view>_live``, an on-demand view of that and of the request's ``text``. It
-        has the features of the text's own view that last: none of windows in days.
+        has the features of the text's own view that last: none of windows in days. Train on that
+        one: no training set has the on-demand view.
 
     Raises
     ------
@@ -125,6 +126,7 @@ def history_views(
         function,
         f"A text in the request against what its {column} had written",
         entry,
+        train_on=history.name,
     )
     features = [f.name for made in views.values() if is_ours(made) for f in made.features]
     given = [field.name for field in states.features]

@@ -35,6 +35,8 @@ AS_OF_TAG = "embfeast.as_of"
 ENTITY_TAG = "embfeast.entity"
 # The path of the table of such a view, on the view of its entities' states, which follow from it.
 STATES_TAG = "embfeast.states_of"
+# On the view of a request's text against such a state: the view of stored texts to train on.
+TRAIN_ON_TAG = "embfeast.train_on"
 # "false" on a view whose recipe entry is kept for training alone. Feast itself leaves out of a
 # materialization what is not online, so the view stays online and the engine skips that half.
 ONLINE_TAG = "embfeast.online"
@@ -120,7 +122,7 @@ class FeatureTable:
         if self.history:
             said |= {
                 EVENT_TIME: "The moment after whose texts the state is, UTC, microseconds",
-                CREATED_TIME: "The same",
+                CREATED_TIME: "When the last of the texts up to then was known, UTC, microseconds",
                 TEXT_DIGEST: "Digest of all that the entity wrote up to that moment",
             }
         keys = zip(self.keys, self.source_keys, strict=True)

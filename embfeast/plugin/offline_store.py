@@ -1,6 +1,5 @@
 """The offline store: training sets from DuckDB tables, feature tables and Parquet, by DuckDB."""
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from embfeast.errors import EmbfeastError, first_line
 from embfeast.moments import MOMENT as MOMENT_TYPE
 from embfeast.moments import exact_moments
 from embfeast.plugin.feast_compat import requested_features
-from embfeast.plugin.feature_table import AS_OF_TAG, DIGEST_TAG, RECIPE_TAG, place_of
+from embfeast.plugin.feature_table import place_of
 from embfeast.plugin.monitoring.store import MonitoredStore
 from embfeast.plugin.source_scan import (
     is_delta,
@@ -33,6 +32,7 @@ from embfeast.plugin.source_scan import (
     table_time,
 )
 from embfeast.plugin.training.entity_query import EntityFrame, output_names, rows_of
+from embfeast.plugin.training.hindsight import refuse_own_texts, warn_of_hindsight
 from embfeast.plugin.training.retrieval import STEP, DuckDBRetrievalJob, TableVersions, check_room
 from embfeast.tables.append import Appender
 from embfeast.tables.as_of_join import (
@@ -51,8 +51,6 @@ from embfeast.tables.present_rows import PresentRows
 from embfeast.tables.table import Table
 from embfeast.texts import database
 from embfeast.texts.database import literal, quote
-
-_said_hindsight: set[str] = set()
 
 
 class DuckDBOfflineStoreConfig(FeastConfigBaseModel):
@@ -110,8 +108,14 @@ class DuckDBOfflineStore(MonitoredStore):
             As in `DuckDBOfflineStoreConfig`, for this request alone.
 
         Others are as in Feast.
+
+        Raises
+        ------
+        EmbfeastError
+            A view compares requests with states of entities, which hold a row's own text.
         """
         on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
+        refuse_own_texts(on_demand)
         by_view = requested_features(feature_refs, feature_views, on_demand)
         period = None
         if entity_df is None:
@@ -122,7 +126,7 @@ class DuckDBOfflineStore(MonitoredStore):
         tables = opened_tables(config, feature_views, at)
         outputs = output_names(by_view, on_demand, full_feature_names)
         entities = rows_of(config, feature_views, entity_df, period, tables, outputs)
-        _warn_of_hindsight(feature_views, entities.times)
+        warn_of_hindsight(feature_views, entities.times)
 
         @contextmanager
         def joined() -> Iterator[tuple[Any, Spine, list[FeatureRelation]]]:
@@ -374,23 +378,6 @@ def _append(stored: Table, rows: pa.Table, identity: list[str], event: str) -> N
     lacking = present.lacking(rows.select(identity))
     present.close()
     appender.append(rows.filter(pa.array(lacking)))
-
-
-def _warn_of_hindsight(views: Sequence[FeatureView], times: pa.Array | pa.ChunkedArray) -> None:
-    """Say once a recipe that it was fitted on texts later than the oldest entity row."""
-    earliest = pc.min(times).as_py()
-    for view in views:
-        digest, as_of = view.tags.get(DIGEST_TAG), view.tags.get(AS_OF_TAG)
-        if not digest or not as_of or earliest is None or digest in _said_hindsight:
-            continue
-        if earliest < datetime.fromisoformat(as_of):
-            _said_hindsight.add(digest)
-            warnings.warn(
-                f"recipe {view.tags.get(RECIPE_TAG)!r} ({digest[:12]}) was fitted on texts up to "
-                f"{as_of}, and entity rows begin at {earliest.isoformat()}: its transforms have "
-                "seen texts that are later than those rows. Score models on rows after that time",
-                stacklevel=4,
-            )
 
 
 def _pull(

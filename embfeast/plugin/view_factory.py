@@ -26,6 +26,7 @@ from embfeast.plugin.feature_table import (
     PREFIX_TAG,
     RECIPE_TAG,
     STATES_TAG,
+    TRAIN_ON_TAG,
 )
 from embfeast.plugin.live import TEXT
 from embfeast.recipe import FittedRecipe
@@ -138,8 +139,12 @@ class ViewFactory:
         function: str,
         description: str,
         entry: str,
+        train_on: str = "",
     ) -> OnDemandFeatureView:
-        """Return a view that is computed in a request by a function in source text."""
+        """Return a view that is computed in a request by a function in source text.
+
+        `train_on` names the view that training sets take in its place, where they cannot have it.
+        """
         return RecipeOnDemandView(
             name=name,
             sources=sources,
@@ -151,7 +156,7 @@ class ViewFactory:
             mode="python",
             description=description,
             owner=self.owner,
-            tags=self.tags(entry),
+            tags=self.tags(entry) | ({TRAIN_ON_TAG: train_on} if train_on else {}),
         )
 
     def check_served(self, entries: Sequence[str]) -> None:

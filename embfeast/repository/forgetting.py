@@ -88,12 +88,13 @@ def forget(store: FeatureStore | Repository, key: Mapping[str, Any]) -> Forgotte
     digests = {hashlib.sha256(text.encode()).digest() for text in texts}
     rows = 0
     places = set(_places(tables))
-    wrote = [_entities(Table.open(place), values) for place in places]
+    # States first: who wrote the text is known from its rows alone.
+    _erase_states(repository, [_entities(Table.open(place), values) for place in places])
     for place in places:
         count, had = _erase_offline(Table.open(place), values, {table.prefix for table in tables})
         rows += count
         digests |= had
-    _erase_states(repository, pa.concat_tables(wrote))
+    follow_texts(repository)
     alone = digests - _still_there(places, digests)
     cache = repository.settings.cache
     cached = cache.forget(alone) if cache else 0
@@ -171,12 +172,9 @@ def _entities(stored: Table, key: Mapping[str, Any]) -> pa.Table:
     return entities_of(stored, _row_of(key, stored.schema, ""))
 
 
-def _erase_states(repository: Repository, entities: pa.Table) -> None:
-    """Erase all states of entities, which hold their texts' vectors, and make them of the others'.
-
-    Those of earlier recipes are not made again.
-    """
-    entities = entities.group_by(ENTITY).aggregate([])
+def _erase_states(repository: Repository, wrote: list[pa.Table]) -> None:
+    """Erase all states of entities, which hold their texts' vectors, earlier recipes' too."""
+    entities = pa.concat_tables(wrote).group_by(ENTITY).aggregate([])
     for view in repository.state_views if entities.num_rows else ():
         table = repository.table(view)
         keys = pa.table({table.keys[0]: as_keys(entities[ENTITY], table)})
@@ -185,7 +183,6 @@ def _erase_states(repository: Repository, entities: pa.Table) -> None:
             erase_online(repository.store.config, online, view, keys)
         for place in set(_places([table])):
             _erase(Table.open(place), keys)
-    follow_texts(repository)
 
 
 def _erase(stored: Table, keys: pa.Table) -> int:

@@ -28,6 +28,7 @@ from embfeast.plugin.online.write import write_online
 from embfeast.tables import coverage
 from embfeast.tables.append import Appender
 from embfeast.tables.columns import CREATED_TIME, EVENT_TIME
+from embfeast.tables.files import written_at
 from embfeast.tables.newest_rows import newest_of_keys, newest_rows
 from embfeast.tables.place import Place
 from embfeast.tables.present_rows import PresentRows
@@ -165,6 +166,20 @@ class Commit:
                 if rows.num_rows:
                     newest = newest_of_keys(stored, keys, rows)
                     write_online(self.config, store, target.view, [newest], newest.num_rows)
+
+    def unserved(self) -> Iterator[datetime]:
+        """Yield the first event that each table was given since its last run ended.
+
+        One that was killed, or a push, may have put it nowhere but there.
+        """
+        for target in self.targets:
+            ended = max((at for *_, at in coverage.runs(target.stored)), default=0)
+            if files := [file for file in target.stored.files if written_at(file) >= ended]:
+                found = target.stored.query(
+                    f"SELECT min({EVENT_TIME}) AS first FROM {target.stored.scan(files)}"
+                )
+                first: list[Any] = found["first"].drop_null().to_pylist()
+                yield from first
 
     def serve_period(self, store: Any, start: datetime | None, end: datetime | None) -> None:
         """Put the newest row of every key that has one in a period online."""

@@ -159,9 +159,11 @@ class EmbeddingComputeEngine(ComputeEngine):
         try:
             commit = Commit(self.repo_config, [task.feature_view])
             fitted = self._recipe(commit.targets[0].table.digest)
-            first = bring_states(commit, fitted, self.online_store).first
             start, end = _start(commit, task), task.end_time
-            commit.serve_period(self.online_store, min(start, first or start), None)
+            since = [start, *commit.unserved()]
+            if first := bring_states(commit, fitted, self.online_store).first:
+                since.append(first)
+            commit.serve_period(self.online_store, min(since), None)
             commit.finish(self.config.kept_hours, (start, end))
         except Exception as problem:  # as above
             return problem

@@ -6,7 +6,7 @@ vector. So runs, pushes and repairs all end with one call, and what they write i
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from embfeast.errors import EmbfeastError
 from embfeast.plugin.engine.commit import AGAIN, Commit
 from embfeast.plugin.engine.pasts import BLANK, Texts, in_time
 from embfeast.plugin.feature_table import FeatureTable, is_served
-from embfeast.plugin.online.write import erase_online, write_online
+from embfeast.plugin.online.write import erase_online
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.entity_states import state_columns
+from embfeast.tables.append import BusyError
 from embfeast.tables.columns import (
     CREATED_TIME,
     ENTITY,
@@ -29,7 +30,6 @@ from embfeast.tables.columns import (
     MOMENT,
     TEXT_DIGEST,
 )
-from embfeast.tables.newest_rows import newest_of_keys
 from embfeast.tables.place import Place
 from embfeast.tables.rewrite import delete_keys
 from embfeast.tables.table import Table
@@ -37,7 +37,8 @@ from embfeast.texts.database import quote
 
 # Texts whose vectors are in memory at a time, but for those of one entity with more.
 TEXTS_AT_ONCE = 20_000
-FIRST = datetime(1, 1, 1, tzinfo=UTC)
+# How often states are brought up to date before others' writes are said to have no pause.
+MOST_ROUNDS = 20
 
 
 class EntityStates:
@@ -71,18 +72,17 @@ class EntityStates:
         texts = self._texts(rows)
         names = dict(zip(texts.entities.tolist(), rows[ENTITY].to_pylist(), strict=True))
         some = None if entities is None else set(entities[ENTITY].to_pylist())
-        of, places = texts.members()
-        moments = set(zip(of.tolist(), texts.events[places].tolist(), strict=True))
-        chosen = sorted(one for one in moments if some is None or names.get(one[0]) in some)
+        known = texts.known_after()
+        chosen = [one for one in known if some is None or names.get(one[0]) in some]
         self._of = np.array([one for one, _ in chosen], dtype=np.uint64)
         self._at = np.array([at for _, at in chosen], dtype=np.int64)
         self._entities = pa.array([names.get(one) for one, _ in chosen], pa.string())
-        at = pa.array(self._at).cast(MOMENT)
+        created = pa.array([known[one] for one in chosen], pa.int64())
         self.wanted = pa.table(
             {
                 table.keys[0]: as_keys(self._entities, table),
-                EVENT_TIME: at,
-                CREATED_TIME: at,
+                EVENT_TIME: pa.array(self._at).cast(MOMENT),
+                CREATED_TIME: created.cast(MOMENT),
                 TEXT_DIGEST: pa.array(texts.digests_after(self._of, self._at), pa.binary()),
             }
         )
@@ -193,17 +193,23 @@ def bring_states(
 
     Raises
     ------
+    BusyError
+        Others take out or replace texts without a pause.
     EmbfeastError
         Who wrote a text is no key of the view's type.
     """
     (target,) = commit.targets
     table, first, again = target.table, None, AGAIN.get() and keys is None
     appender = commit.appenders[target.stored.place]
-    while True:
+    some, newest = keys, list[pa.Table]()
+    for _ in range(MOST_ROUNDS):
+        # Before the texts, which are written before their states: what none is of is gone then.
+        stored = target.stored.reload()
         history = Table.open(_place_of_history(table))
-        entities = None if keys is None else entities_of(history, keys)
+        known = set(history.files)
+        entities = None if some is None else entities_of(history, some)
         states = EntityStates(history, table, fitted, entities)
-        lacking, changed, gone = compare(target.stored.reload(), table, states, entities)
+        lacking, changed, gone = compare(stored, table, states, entities)
         if again:
             lacking = changed = np.arange(states.wanted.num_rows)
             again = False
@@ -211,13 +217,22 @@ def bring_states(
             appender.replace(made.filter(pa.array(np.isin(rows, changed))))
             appender.append(made)
         if gone.num_rows:
-            _take_out(commit, store, gone)
+            _take_out(commit, store, gone, states.newest)
         if len(lacking):
             written = pc.min(states.wanted[EVENT_TIME].take(pa.array(lacking))).as_py()
             first = min(first or written, written)
-        # Others may have written of the same entities meanwhile, and who comes last sees all of it.
-        if history.version == history.reload().version:
-            return Brought(first, states.newest)
+        newest.append(states.newest)
+        # Others may have written of the same entities meanwhile, and who comes last sees all of it:
+        # of rows that were added their own, and all where rows may have been taken out.
+        now = set(history.reload().files)
+        if now == known:
+            return Brought(first, pa.concat_tables(newest))
+        some = _keys_in(history, sorted(now - known)) if known <= now else keys
+    raise BusyError(
+        f"view {table.view!r}: others changed what entities wrote {MOST_ROUNDS} times while states "
+        "were computed; what was written before is stored",
+        "try again",
+    )
 
 
 def compare(
@@ -292,6 +307,11 @@ def as_keys(entities: Any, table: FeatureTable) -> Any:
     return keys
 
 
+def _keys_in(history: Table, files: list[str]) -> pa.Table:
+    names = ", ".join(map(quote, history_keys(history)))
+    return history.query(f"SELECT DISTINCT {names} FROM {history.scan(files)}")
+
+
 def _place_of_history(table: FeatureTable) -> Place:
     if table.history is None:
         raise EmbfeastError(
@@ -301,19 +321,26 @@ def _place_of_history(table: FeatureTable) -> Place:
     return table.history
 
 
-def _take_out(commit: Commit, store: Any, gone: pa.Table) -> None:
+def _take_out(commit: Commit, store: Any, gone: pa.Table, newest: pa.Table) -> None:
     """Take rows out whose moment has no text any more; entities without others leave the store."""
     (target,) = commit.targets
     keys = list(target.table.keys)
+    of = gone.select(keys).group_by(keys).aggregate([])
     # Online first: what is stopped in between is found gone, and taken out, by the next run.
-    served = store is not None and is_served(target.view)
-    if served:
-        own = gone.select(keys).group_by(keys).aggregate([])
-        erase_online(commit.config, store, target.view, own)
+    if store is not None and is_served(target.view):
+        wanted = newest.join(of, keys, join_type="left semi")
+        rest = _stored_rows(target.stored, target.table, wanted)
+        without = of.join(rest.select(keys), keys, join_type="left anti")
+        erase_online(commit.config, store, target.view, without)
+        commit.serve(store, lambda _: (rest.num_rows, [rest] if rest.num_rows else []))
     delete_keys(target.stored, gone)
-    if served:
-        ever = pa.array([FIRST] * gone.num_rows, MOMENT)
-        of_any_time = gone.set_column(gone.column_names.index(EVENT_TIME), EVENT_TIME, ever)
-        newest = newest_of_keys(target.stored, keys, of_any_time)
-        if newest.num_rows:
-            write_online(commit.config, store, target.view, [newest], newest.num_rows)
+
+
+def _stored_rows(stored: Table, table: FeatureTable, wanted: pa.Table) -> pa.Table:
+    """Return the rows of keys and times, as they go online."""
+    names = ", ".join(map(quote, table.identity))
+    columns = ", ".join(map(quote, stored.columns))
+    rows = stored.query(
+        f"SELECT {columns} FROM {stored.scan()} SEMI JOIN wanted USING ({names})", wanted=wanted
+    )
+    return rows.cast(pa.schema([stored.schema.field(name) for name in stored.columns]))

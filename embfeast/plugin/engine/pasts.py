@@ -105,6 +105,20 @@ class Texts:
         )
         return whole.past_digests()[len(self.events) :]
 
+    def known_after(self) -> dict[tuple[int, int], int]:
+        """Return entities and moments of their texts, in order, and when all up to then was known.
+
+        That is when the last of those texts was, which may be long after the moment.
+        """
+        of, rows = self.members()
+        members = [of.tolist(), self.events[rows].tolist(), self.created[rows].tolist()]
+        made: dict[tuple[int, int], int] = {}
+        before = known = 0
+        for entity, moment, created in sorted(zip(*members, strict=True)):
+            known = max(known, created) if entity == before else created
+            before, made[entity, moment] = entity, known
+        return made
+
     def _moved(self) -> Iterator[tuple[int, int]]:
         """Yield each entity that a key had up to a revision which names another one."""
         order = np.lexsort((self.events, self.owners))

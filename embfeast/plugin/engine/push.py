@@ -112,7 +112,9 @@ def push_texts(
                 counts = max(counts, done, key=lambda one: one.computed)
         for view in states:
             commit = Commit(config, [view])
+            # As the history names them: the first view may be of a pair's other text.
             pushed = identities(chunk, first).select(list(first.keys))
+            pushed = pushed.rename_columns(list(first.source_keys))
             brought = bring_states(commit, fitted, store if online else None, pushed)
             if online and brought.newest.num_rows:
                 commit.serve(store, _newest(commit, dict.fromkeys(commit.tables, brought.newest)))

@@ -1,7 +1,6 @@
 """States of entities: kept up by runs, pushes and repairs, and read by requests."""
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -9,10 +8,9 @@ import pytest
 from feast import Entity, FeatureService, ValueType
 
 from embfeast import EmbfeastError
-from embfeast.plugin import feature_views, history_views
+from embfeast.plugin import feature_views, history_views, pair_view
 from embfeast.plugin.engine.push import push_texts
 from embfeast.repository.check.verify import verify
-from embfeast.repository.forgetting import forget
 from embfeast.repository.materializing import materialize
 from tests.plugin.engine.test_histories import COLUMNS, LATE, SETTINGS, Written, sample_rows
 from tests.small_repository import day
@@ -36,9 +34,9 @@ class Stated(Written):
 
     writer = Entity(name="writer", join_keys=["writer"], value_type=ValueType.STRING)
 
-    def apply(self, fitted, source=None):
+    def apply(self, fitted, source=None, moment="at"):
         views = feature_views(fitted, source=source or self.push_source(), entity=self.review)
-        own = history_views(fitted, views, entity=self.writer, moment="at")
+        own = history_views(fitted, views, entity=self.writer, moment=moment)
         store = self.store()
         services = [
             FeatureService(name="all", features=[view for view in views.values() if view.online]),
@@ -47,6 +45,9 @@ class Stated(Written):
         ]
         store.apply([self.review, self.writer, *views.values(), *own.values(), *services])
         return store
+
+    def views(self, store):
+        return {view.name: view for view in store.list_batch_feature_views()}
 
     def state(self, store, writer):
         service = store.get_feature_service("states")
@@ -144,6 +145,34 @@ def test_a_training_set_has_the_state_as_of_each_rows_time(stated):
     assert counts.fillna(0).tolist() == [0, 1, 2]
 
 
+def test_a_state_is_known_when_the_last_of_its_texts_was(stated):
+    repo, store, fitted = stated
+    repo.write_texts([LATE, (60, "c said so early, and late", day(5), day(16), "c")])
+    materialize(store)
+    assert_states(repo, store, fitted)
+    texts = repo.texts().query("body.str.strip() != ''").sort_values("written_at")
+    rows = [(writer, day(at)) for writer in "ac" for at in (0, 1, 3, 4, 7, 10, 14.5, 15, 16)]
+    at = pd.DataFrame(rows, columns=["writer", "event_timestamp"])
+    found = store.get_historical_features(
+        at, ["review_history_state:history_state_at"], filter_by_created_timestamp=True
+    ).to_df()
+    got = {(row.writer, row.event_timestamp): row.history_state_at for row in found.itertuples()}
+    late = 0
+    for writer, moment in rows:
+        wanted = None
+        for text in texts[texts.written_at <= moment].itertuples():
+            until = texts[texts.written_at <= text.written_at]
+            own = until[until.review_id.isin(until[until.writer == writer].review_id)]
+            if text.review_id in set(own.review_id):
+                if own.known_at.max() <= moment:
+                    wanted = text.written_at
+                late += own.known_at.max() > moment
+        assert got[writer, moment] == (wanted and wanted.value // 1000) or (
+            wanted is None and pd.isna(got[writer, moment])
+        ), (writer, moment)
+    assert late, "some were not known yet"
+
+
 NEW = [
     ("a", "what a writes now", day(13) + pd.Timedelta(microseconds=1)),
     ("b", "Something about the parcel of number 1", day(13.25)),
@@ -197,19 +226,20 @@ def test_a_push_updates_states_and_the_next_run_changes_nothing(stated, rows):
     )
 
 
-def test_pushes_at_the_same_time_leave_the_states_of_all_of_them(stated):
-    repo, store, fitted = stated
-    new = [(40 + i, f"text {i} of many at once", day(12 - i), day(12), "a") for i in range(4)]
-    views = [view for view in store.list_batch_feature_views() if "history" in view.name]
-    online = store._get_provider().online_store
-
-    def push(row):
-        push_texts(repo.config(), online, views, pushed(row))
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(push, new))
-    repo.write_texts(new)
-    store.materialize(day(-1), day(20), feature_views=["review_reduced"])
+def test_a_push_beside_a_view_of_pairs_updates_states_too(stated):
+    repo, _, _ = stated
+    paired = {"pair": {"trick": "pair_interaction", "input": "reduced", "n_components": 2}}
+    fitted = repo.fit(day(8), {**SETTINGS, "tricks": SETTINGS["tricks"] | paired})
+    store = repo.apply(fitted)
+    views = feature_views(fitted, source=repo.push_source(), entity=repo.review)
+    pairs = pair_view(fitted, views, entity=repo.review, other=repo.other)
+    store.apply([repo.other, *pairs.values()])
+    store.materialize(day(-1), day(20))
+    views = [view for view in store.list_batch_feature_views() if view.name != "review_text"]
+    views.sort(key=lambda view: view.name)  # as a registry that sorts them would hand them on
+    assert views[0].entities == ["other_review"]
+    push_texts(repo.config(), store._get_provider().online_store, views, pushed(LATE))
+    repo.write_texts([LATE])
     assert_states(repo, store, fitted)
 
 
@@ -227,19 +257,6 @@ def test_texts_that_change_or_go_change_the_states_after_them(stated, sql):
     materialize(store, drop_missing=True)
     assert_states(repo, store, fitted)
     assert (repo.state(store, "b")["count"] is None) == sql.endswith("WHERE writer = 'b'")
-
-
-def test_a_forgotten_text_is_in_no_state_and_in_none_of_its_files(stated):
-    repo, store, fitted = stated
-    folder = repo.path / "data" / "features" / "review_history_state"
-    before = set(folder.rglob("*.parquet"))
-    forget(store, {"review_id": 0})
-    repo.change("DELETE FROM reviews WHERE review_id = 0")
-    materialize(store)
-    assert_states(repo, store, fitted)
-    held = [path for path in before if path.exists()]
-    at = [pd.read_parquet(path).query("writer == 'a'") for path in held]
-    assert not any(len(rows) for rows in at), "files from before hold no state of its writer"
 
 
 def test_a_refitted_recipe_and_a_lost_table_get_all_states_again(stated):
@@ -269,6 +286,19 @@ def test_moments_that_are_not_after_the_state_or_no_text_are_refused(stated):
         store.get_online_features(service, [{"writer": "a", "text": "x", "at": day(13)}])
     now = store.get_online_features(service, [{"writer": "a", "text": "x", "at": None}]).to_dict()
     assert now["history_log_days"][0] > 0
+
+
+@pytest.mark.parametrize("moment", [None, "at"])
+def test_a_training_set_refuses_requests_against_states_which_hold_its_own_texts(stated, moment):
+    repo, _, fitted = stated
+    store = repo.apply(fitted, moment=moment)
+    text = {"writer": ["a"], "event_timestamp": [day(6)], "text": [sample_rows()[6][1]]}
+    asked = pd.DataFrame(text | ({"at": [day(6.1).isoformat()]} if moment else {}))
+    live = store.get_feature_service("live")
+    with pytest.raises(EmbfeastError, match="own text; train on view 'review_history'"):
+        store.get_historical_features(asked, live).to_df()
+    with pytest.raises(EmbfeastError, match="train on view 'review_history'"):
+        store.get_historical_features(asked, ["review_history_live:history_similarity"])
 
 
 def test_whole_numbers_are_keys_and_what_is_none_is_refused(stated):

@@ -5,8 +5,8 @@ import pytest
 from feast import FeatureStore
 
 from embfeast import EmbfeastError
-from embfeast.plugin import offline_store
 from embfeast.plugin.online.status import STATUS
+from embfeast.plugin.training import hindsight
 from tests.small_repository import day
 
 
@@ -51,12 +51,12 @@ def test_where_strictness_is_asked_for_such_a_lookup_fails(ready):
 
 def test_history_from_before_the_fits_cutoff_is_warned_of_once(ready):
     repo, store, fitted = ready
-    offline_store._said_hindsight.clear()
+    hindsight._said_hindsight.clear()
     old = pd.DataFrame({"review_id": [1], "event_timestamp": [day(3)]})
     with pytest.warns(UserWarning, match=f"'reviews' .{fitted.digest[:12]}. was fitted on texts"):
         repo.training_set(store, old)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         repo.training_set(store, old)
-        offline_store._said_hindsight.clear()
+        hindsight._said_hindsight.clear()
         repo.training_set(store, old.assign(event_timestamp=day(9)))
