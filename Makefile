@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 DEMO_ARGS := $(if $(DATA),--data "$(DATA)") $(if $(TEXT),--text "$(TEXT)") $(if $(LABEL),--label "$(LABEL)")
 # Two test files at a time, each file's tests in one process: they share what they open. The long
 # ones begin (tests/conftest.py). Each process keeps to its core: two that both want two take a third
-# longer. On all cores are the doctests, other_versions.py, and what compares numbers of threads.
+# longer. On all cores run the doctests, the main job on other Pythons, and what compares threads.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 ONE_CORE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1
 

@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = ROOT / ".environments"
 PLUGIN_TESTS = ("tests/plugin", "tests/repository")
 
+# Each of two test processes keeps to its core, as in the Makefile.
+ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), "1")
+
 NOT_INSTALLED = 75  # EX_TEMPFAIL of sysexits.h
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -32,7 +35,7 @@ def on_python(version: str) -> None:
     """
     folder = ENVIRONMENTS / f"python-{version}"
     ENVIRONMENTS.mkdir(exist_ok=True)
-    without = ENVIRONMENTS / "without_torch.txt"
+    without = ENVIRONMENTS / f"without_torch-{version}.txt"  # others may be made at once
     without.write_text('torch ; python_version < "3"\n')
     chosen = {"PYENV_VERSION": version}  # pyenv's python3.13 starts nothing without it
     make = ("uv", "venv", "--quiet", "--clear", "--no-python-downloads")
@@ -55,8 +58,8 @@ def with_feast(version: str) -> None:
     if lacking := [str(one) for one in _requirements(folder) if not _is_met(one)]:
         _install(*install, "--target", str(folder), *lacking)
     path = os.pathsep.join((str(folder), str(ROOT)))
-    side_by_side = ("-n", "2", "--dist", "loadfile", "-m", "not slow")
-    _pytest(Path(sys.executable), *PLUGIN_TESTS, *side_by_side, PYTHONPATH=path)
+    side_by_side = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not slow")
+    _pytest(Path(sys.executable), *PLUGIN_TESTS, *side_by_side, PYTHONPATH=path, **ONE_CORE)
 
 
 def _requirements(folder: Path) -> list[Requirement]:
