@@ -40,6 +40,10 @@ def evaluate(
     train_rows: Annotated[int | None, typer.Option(help="Most training rows a fold.")] = None,
     budget: options.Budget = "5m",
     only: Annotated[str | None, typer.Option(help="Compare this entry alone with raw.")] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(help="Another model beside the recipe's: a name, or '{precision: int8}'."),
+    ] = None,
     choosing: Annotated[bool, typer.Option("--choose", help="Choose a recipe.")] = False,
     max_width: Annotated[int | None, typer.Option(help="With --choose: most numbers.")] = None,
     tolerance: Annotated[float, typer.Option(help="With --max-width: accepted loss.")] = 0.0,
@@ -62,9 +66,12 @@ def evaluate(
         raise EmbfeastError("give either --label, a column of the table, or --labels, a file")
     if not choosing and (out or max_width is not None):
         raise EmbfeastError("--out and --max-width belong to --choose")
+    if choosing and beside:
+        raise EmbfeastError("--beside compares models; --choose chooses among one model's features")
     from embfeast.evaluation import choose
     from embfeast.evaluation import evaluate as compare
     from embfeast.evaluation.budget import parse_budget
+    from embfeast.evaluation.other_models import other_models
     from embfeast.evaluation.sets import FeatureSet
     from embfeast.recipe import Recipe
 
@@ -98,6 +105,7 @@ def evaluate(
         found = chosen.evaluation
     else:
         common |= {"sets": [FeatureSet(only, (only,))] if only else None, "models": (model,)}
+        common["others"] = other_models(settings.settings.model, beside or (), encoder.cache)
         found = compare(rows["text"], rows["label"], settings, **common)
     if figure:
         found.figure(figure)

@@ -38,6 +38,7 @@ def evaluate(
     train_rows: int | None = None,
     budget: float | None = None,
     sets: Sequence[FeatureSet] | None = None,
+    others: Sequence[FeatureSet] = (),
     encoder: Encoder | None = None,
     seed: int = 0,
     progress: Callable[[float], Any] | None = None,
@@ -77,6 +78,8 @@ def evaluate(
         decides how many rows are learned from. Without it the result does not depend on time.
     sets : sequence of FeatureSet, optional
         Compare these instead.
+    others : sequence of FeatureSet, optional
+        Compare these too: plain vectors of other models, made by `other_models`.
     encoder : Encoder, optional
         One with a cache, say.
     seed : int, default 0
@@ -108,7 +111,7 @@ def evaluate(
         train_rows=train_rows, task=task, most_texts=most_texts(budget), entities=entities,
         seed=seed,
     )  # fmt: skip
-    compared = list(sets or feature_sets(recipe.settings))
+    compared = [*(sets or feature_sets(recipe.settings)), *others]
     prepared, scores = score_sets(
         prepared, recipe, compared, models,
         encoder=encoder, budget=budget, progress=progress, tell=tell,

@@ -16,6 +16,7 @@ from embfeast.encoding.settings import model_settings, plain
 from embfeast.evaluation.budget import FIRST_ROWS, Budget, Spent, Tell, duration
 from embfeast.evaluation.measures import Predicted, predict
 from embfeast.evaluation.models import BASELINES, Kind, build, check_kind, tuned
+from embfeast.evaluation.other_models import told_rates
 from embfeast.evaluation.sets import (
     RAW,
     Blocks,
@@ -113,9 +114,22 @@ def score_sets(
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         if encoder.cache is None:  # one text is encoded once, in however many folds it is
             encoder = encoder.with_cache(EmbeddingCache(folder))
+        jobs = [_with_cache(job, encoder.cache) for job in jobs]
         _encode(task, recipe, encoder, say)
+        if others := [one for one in compared if one.encoder]:
+            told = told_rates(encoder, others, task.texts)
+            task = replace(task, notes=[*task.notes, told])
+            say(told)
         run = _Run(task, recipe, encoder, jobs, Budget(budget), say)
         return run.all_folds(progress or (lambda share: None))
+
+
+def _with_cache(job: Job, cache: EmbeddingCache | None) -> Job:
+    """Let another model keep its vectors beside the recipe's, from fold to fold."""
+    encoder = job.features.encoder
+    if encoder is None or encoder.cache is not None:
+        return job
+    return replace(job, features=replace(job.features, encoder=encoder.with_cache(cache)))
 
 
 def _of_one_model(recipe: Recipe) -> Recipe:
@@ -214,6 +228,10 @@ class _Run:
         blocks = make_blocks(fitted, learned, scored, task.seed, times)
         if written is not None:
             blocks |= blocks_of_entities(fitted, written, train, test)
+        for features in (job.features for job in self.jobs):
+            if features.encoder is not None and features.name not in blocks:
+                encode = features.encoder.encode
+                blocks[features.name] = encode(learned), encode(scored)
         if not scores.seconds:
             _measure_cost(blocks, fitted, scored, [job.features for job in self.jobs], scores)
         texts: list[tuple[Any, Any]] = [(learned, scored)]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embfeast.encoding import Encoder
 from embfeast.errors import EmbfeastError
 from embfeast.evaluation.task import Written
 from embfeast.recipe import FittedRecipe
@@ -22,11 +23,15 @@ Blocks = dict[str, tuple[Matrix, Matrix]]
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Blocks that stand side by side: entries of the recipe, ``"raw"``, or a control."""
+    """Blocks that stand side by side: entries of the recipe, ``"raw"``, or a control.
+
+    Or, with an encoder, the plain vectors of another model than the recipe's.
+    """
 
     name: str
     blocks: tuple[str, ...]
     is_control: bool = False
+    encoder: Encoder | None = None
 
 
 def feature_sets(settings: RecipeSettings) -> list[FeatureSet]:
