@@ -24,6 +24,11 @@ from embfeast.texts.database import quote
 PATIENCE = 60.0
 
 
+# How often rows that follow from others' are brought up to date before those others are said to
+# write without a pause.
+MOST_ROUNDS = 20
+
+
 class BusyError(EmbfeastError):
     """A table that others write without a pause: the same call will work later."""
 

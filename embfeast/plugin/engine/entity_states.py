@@ -21,7 +21,7 @@ from embfeast.plugin.feature_table import FeatureTable, is_served
 from embfeast.plugin.online.write import erase_online
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.entity_states import state_columns
-from embfeast.tables.append import BusyError
+from embfeast.tables.append import MOST_ROUNDS, BusyError
 from embfeast.tables.columns import (
     CREATED_TIME,
     ENTITY,
@@ -37,8 +37,6 @@ from embfeast.texts.database import quote
 
 # Texts whose vectors are in memory at a time, but for those of one entity with more.
 TEXTS_AT_ONCE = 20_000
-# How often states are brought up to date before others' writes are said to have no pause.
-MOST_ROUNDS = 20
 
 
 class EntityStates:

@@ -19,7 +19,7 @@ from embfeast.plugin.engine.pasts import Texts, in_time
 from embfeast.plugin.feature_table import FeatureTable
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.features import columns, read_column
-from embfeast.tables.append import Appender
+from embfeast.tables.append import MOST_ROUNDS, Appender, BusyError
 from embfeast.tables.columns import ENTITY, ENTITY_VECTOR, TEXT_DIGEST
 from embfeast.tables.place import Place
 from embfeast.tables.table import Table
@@ -61,7 +61,7 @@ def _write(
     counts, written = RunCounts(chunk.num_rows), pushed.select(table.identity)
     # Once more after each commit: others may have written of the same entities meanwhile, and who
     # comes last sees all of it.
-    while True:
+    for _ in range(MOST_ROUNDS):
         rows, changed = _lacking(target.stored, table, pushed, fitted)
         if not rows.num_rows:
             return counts, written
@@ -70,6 +70,11 @@ def _write(
         appender.replace(rows.filter(pa.array(changed)))
         appender.append(rows)
         written = pa.concat_tables([written, rows.select(table.identity)])
+    raise BusyError(
+        f"view {table.view!r}: others wrote texts of the same entities {MOST_ROUNDS} times while "
+        "they were compared; the pushed rows are stored",
+        "push again",
+    )
 
 
 def _pushed(chunk: pa.Table, table: FeatureTable, fitted: FittedRecipe) -> pa.Table:
