@@ -315,9 +315,15 @@ def _pair_entry(fitted: FittedRecipe, entry: str | None) -> str:
     known = fitted.pair_entries
     if entry is None and len(known) == 1:
         return known[0]
+    if not known:
+        raise EmbfeastError(
+            f"recipe {fitted.settings.name!r} has no pair entry",
+            "take pair_view, and the services of its views, out of the repository's files, or add "
+            "an entry `pair: {trick: pair_interaction}` and fit again",
+        )
     if entry not in known:
         raise EmbfeastError(
-            f"recipe {fitted.settings.name!r} has the pair entries "
-            f"{', '.join(known) or '(none)'}; name one of them, got {entry!r}"
+            f"recipe {fitted.settings.name!r} has the pair entries {', '.join(known)}; "
+            f"name one of them, got {entry!r}"
         )
     return str(entry)

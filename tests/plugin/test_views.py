@@ -140,6 +140,9 @@ def test_what_cannot_become_a_view_is_said(made):
         pair_view(fitted, {}, entity=repo.review, other=repo.other)
     with pytest.raises(EmbfeastError, match=r"pair entries pair; name one of them, got 'pear'"):
         pair_view(fitted, views, entity=repo.review, other=repo.other, entry="pear")
+    plain = Recipe({"tricks": {"embedding": {"trick": "embedding"}}}).fit(["a", "b"])
+    with pytest.raises(EmbfeastError, match="no pair entry; take pair_view"):
+        pair_view(plain, {}, entity=repo.review, other=repo.other)
 
 
 def test_another_engine_is_told_what_to_configure(made):

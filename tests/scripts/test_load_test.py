@@ -76,6 +76,7 @@ def test_the_command_prints_json_alone_and_ends_with_1_where_nothing_answers(url
     assert {one["kind"] for one in json.loads(ran.stdout)} == {
         "plain",
         "stored",
+        "lean",
         "pair",
         "new text",
     }

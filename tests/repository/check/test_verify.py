@@ -118,6 +118,7 @@ class OtherWeights:
     """Says that other weights are installed."""
 
     digest = "0" * 64
+    graph = None
 
     def __init__(self, model, **options):
         self.model = model
