@@ -72,7 +72,7 @@ def evaluate(
     from embfeast.evaluation import evaluate as compare
     from embfeast.evaluation.budget import parse_budget
     from embfeast.evaluation.other_models import other_models
-    from embfeast.evaluation.sets import FeatureSet
+    from embfeast.evaluation.sets import FeatureSet, shown
     from embfeast.recipe import Recipe
 
     settings = Recipe.from_yaml(recipe or repo / "recipe.yaml")
@@ -104,7 +104,7 @@ def evaluate(
         chosen = choose(rows["text"], rows["label"], settings, **common)
         found = chosen.evaluation
     else:
-        common |= {"sets": [FeatureSet(only, (only,))] if only else None, "models": (model,)}
+        common |= {"sets": [FeatureSet(shown(only), (only,))] if only else None, "models": (model,)}
         common["others"] = other_models(settings.settings.model, beside or (), encoder.cache)
         found = compare(rows["text"], rows["label"], settings, **common)
     if figure:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from embfeast.encoding import Encoder
 from embfeast.errors import EmbfeastError
+from embfeast.evaluation.models import BASELINES
 from embfeast.evaluation.task import Written
 from embfeast.recipe import FittedRecipe
 from embfeast.recipe.encoded import Matrix
@@ -48,9 +49,10 @@ def feature_sets(settings: RecipeSettings) -> list[FeatureSet]:
     sets = [FeatureSet(RAW, (RAW,))]
     for entry in entries:
         control = _control(settings, entry)
-        for name in [entry, control] if control else [entry]:
-            sets.append(FeatureSet(name, (name,), name == control))
-            sets.append(FeatureSet(f"{RAW} + {name}", (RAW, name), name == control))
+        for block in [entry, control] if control else [entry]:
+            name = shown(block)
+            sets.append(FeatureSet(name, (block,), block == control))
+            sets.append(FeatureSet(f"{RAW} + {name}", (RAW, block), block == control))
     served = any(entry.kind.baseline for entry in settings.tricks.values())
     whole = ((RAW,) if served else ()) + tuple(entries)
     if whole and whole not in {one.blocks for one in sets}:
@@ -58,16 +60,39 @@ def feature_sets(settings: RecipeSettings) -> list[FeatureSet]:
     return sets
 
 
+def shown(entry: str) -> str:
+    """Return what an entry is called beside the baselines, which are called "words", say.
+
+    Examples
+    --------
+    >>> shown("reduced"), shown("words")
+    ('reduced', 'entry words')
+    """
+    return f"entry {entry}" if entry in BASELINES else entry
+
+
 def single_entries(settings: RecipeSettings) -> list[str]:
     """Return the entries that make features of one text, but for the plain embedding.
 
     Those that do not go online are ingredients of others and are not compared.
+
+    Raises
+    ------
+    EmbfeastError
+        One of them is called "raw".
     """
-    return [
+    entries = [
         name
         for name, entry in settings.tricks.items()
         if entry.online and not entry.kind.baseline and entry.kind.takes != "pair"
     ]
+    if RAW in entries:
+        raise EmbfeastError(
+            f"recipe {settings.name!r}: its entry {RAW!r} is called as what entries are compared "
+            "with, the plain embedding",
+            "give it another name",
+        )
+    return entries
 
 
 def make_blocks(

@@ -123,6 +123,22 @@ def test_trees_and_neighbours_stand_beside_a_linear_model_on_raw(tickets, recipe
     ]
 
 
+def test_an_entry_that_is_called_as_a_baseline_is_told_from_it(tickets, cached):
+    texts, labels = tickets
+    recipe = Recipe({"tricks": {"words": {"trick": "word_features", "n_components": 8}}})
+    found = evaluate(texts, labels, recipe, split="stratified", folds=2, encoder=cached)
+    names = [row.features for row in found.rows if not row.is_baseline]
+    assert names == [RAW, "entry words", "raw + entry words"]
+    assert found.row("entry words").width == 8
+    assert found.row("words").width == 0
+
+
+def test_an_entry_that_is_called_as_the_plain_embedding_is_refused(tickets, cached):
+    recipe = Recipe({"tricks": {"raw": {"trick": "whitener"}}})
+    with pytest.raises(EmbfeastError, match=r"entry 'raw' is called as .*another name"):
+        evaluate(*tickets, recipe, split="stratified", folds=2, encoder=cached)
+
+
 def test_numbers_are_scored_by_r2(tickets, recipe, cached):
     texts = tickets[0]
     lengths = cached.encode(texts)[:, 0].astype(float)
