@@ -104,10 +104,9 @@ class DuckDBOfflineStore(MonitoredStore):
             databases; or None for every row of the views between ``start_date`` and ``end_date``.
         filter_by_created_timestamp : bool, default False
             Leave out what was not known yet at a row's time.
-        table_time : datetime, optional
-            As in `DuckDBOfflineStoreConfig`, for this request alone.
-
-        Others are as in Feast.
+        **kwargs
+            ``table_time``, as in `DuckDBOfflineStoreConfig`, for this request alone; others are as
+            in Feast.
 
         Raises
         ------
