@@ -50,11 +50,11 @@ def other_models(
                 f"model {one!r} is no name and no settings",
                 "write a name, or settings as '{precision: int8}'",
             )
-        settings = model_settings(said if isinstance(said, str) else model)
-        words = said
-        if isinstance(said, dict):
-            settings = model_settings(settings, **said)
+        if isinstance(said, str):
+            words, settings = said, model_settings(said)
+        else:
             words = ", ".join(f"{name} {value}" for name, value in said.items())
+            settings = model_settings(model, **said)
         name = f"{RAW}, {words}"
         sets.append(FeatureSet(name, (name,), encoder=Encoder(settings, cache=cache)))
     return sets

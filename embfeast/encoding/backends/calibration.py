@@ -108,10 +108,9 @@ def fitted_graph(model: Model, texts: Sequence[str], seed: int) -> Path:
     distinct = sorted(set(texts))
     drawn = np.random.default_rng(seed).permutation(len(distinct))[:MOST_FITTED]
     read = [clean(distinct[i]) for i in np.sort(drawn)] + calibration_texts()
-    folder = cache_folder() / "models"
-    half = folder / f"int8-{uuid.uuid4().hex}.tmp.xml"
+    half = _own_graph(f"{uuid.uuid4().hex}.tmp")
     _quantize(exported_model(model), Pieces(model).read(read), half)
-    path = folder / f"int8-{digest_of(half)[:32]}.xml"
+    path = _own_graph(digest_of(half)[:32])
     _move(half, path)
     return path
 
@@ -144,11 +143,11 @@ def graph_of(arrays: Mapping[str, NDArray[np.uint8]]) -> Path:
     """
     graph, weights = (arrays[name].tobytes() for name in GRAPH_ARRAYS)
     digest = hashlib.sha256(graph + weights).hexdigest()
-    path = cache_folder() / "models" / f"int8-{digest[:32]}.xml"
+    path = _own_graph(digest[:32])
     if not _is_there(path, digest):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            half = path.with_name(f"int8-{uuid.uuid4().hex}.tmp.xml")
+            half = _own_graph(f"{uuid.uuid4().hex}.tmp")
             half.write_bytes(graph)
             half.with_suffix(".bin").write_bytes(weights)
             _move(half, path)
@@ -158,6 +157,11 @@ def graph_of(arrays: Mapping[str, NDArray[np.uint8]]) -> Path:
                 "name a folder that can be written by EMBFEAST_CACHE_DIR",
             ) from error
     return path
+
+
+def _own_graph(name: str) -> Path:
+    """Return where a graph of a recipe's own is kept."""
+    return cache_folder() / "models" / f"int8-{name}.xml"
 
 
 def _is_there(path: Path, digest: str) -> bool:

@@ -114,21 +114,6 @@ def assert_states(repo, store, fitted):
     assert "equal to the bit" in own["online"]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    repo = Stated(tmp_path_factory.mktemp("stated") / "repo")
-    repo.write_texts(sample_rows())
-    fitted = repo.fit(day(8), SETTINGS)
-    repo.apply(fitted).materialize(day(-1), day(20))
-    return repo, fitted
-
-
-@pytest.fixture
-def stated(made, tmp_path):
-    repo = Stated(shutil.copytree(made[0].path, tmp_path / "repo"))
-    return repo, repo.store(), made[1]
-
-
 def pushed(*rows):
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -1,6 +1,5 @@
 """States of entities where others write meanwhile, or a run is stopped in between."""
 
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
@@ -18,26 +17,11 @@ from embfeast.tables.append import BusyError
 from embfeast.tables.columns import MOMENT
 from embfeast.tables.rewrite import delete_keys
 from embfeast.tables.table import Table
-from tests.plugin.engine.test_entity_states import Stated, assert_states, pushed
-from tests.plugin.engine.test_histories import LATE, SETTINGS, sample_rows
+from tests.plugin.engine.test_entity_states import assert_states, pushed
+from tests.plugin.engine.test_histories import LATE
 from tests.small_repository import day
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    repo = Stated(tmp_path_factory.mktemp("stated") / "repo")
-    repo.write_texts(sample_rows())
-    fitted = repo.fit(day(8), SETTINGS)
-    repo.apply(fitted).materialize(day(-1), day(20))
-    return repo, fitted
-
-
-@pytest.fixture
-def stated(made, tmp_path):
-    repo = Stated(shutil.copytree(made[0].path, tmp_path / "repo"))
-    return repo, repo.store(), made[1]
 
 
 NEWER = (50, "what a writes in the meantime", day(13), day(13), "a")
