@@ -11,7 +11,7 @@ from benchmarks.measure import Row, compared, seconds
 from benchmarks.repository import fresh_copy, make_repository, materialize_all
 
 TEXTS = 20_000
-REPEATS = 3
+REPEATS = 2
 CPUS = 2
 WAYS = {
     "local": {"executor": "local"},
