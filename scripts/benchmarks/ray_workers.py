@@ -4,17 +4,24 @@ import os
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from benchmarks.measure import Row, compared, seconds
 from benchmarks.repository import fresh_copy, make_repository, materialize_all
+from console import feast
 
 TEXTS = 20_000
 REPEATS = 2
 CPUS = 2
-WAYS = {
-    "local": {"executor": "local"},
+SERVER = "localhost:6379,db=9"
+ONLINE: dict[str, dict[str, Any]] = {
+    "SQLite": {},
+    "Redis": {"type": "redis", "connection_string": SERVER},  # to which workers write
+}
+WAYS: dict[str, dict[str, Any]] = {
+    "no Ray": {"executor": "local"},
     "one": {"executor": "ray", "ray_workers": 1, "chunk_rows": 1024},
     "two": {"executor": "ray", "ray_workers": 2, "chunk_rows": 1024},
 }
@@ -26,37 +33,36 @@ def ray() -> list[Row]:
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     start = partial(ray.init, "local", num_cpus=CPUS, include_dashboard=False, log_to_driver=False)
-    spent: dict[str, list[float]] = {way: [] for way in WAYS}
+    spent: dict[tuple[str, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         template = make_repository(Path(folder) / "template", TEXTS)
         starting = seconds(start)
         for number in range(REPEATS):
-            for way, settings in WAYS.items():
-                repo = fresh_copy(template, Path(folder) / f"{way}{number}")
-                _set(repo, {"cache": None, **settings})
-                spent[way].append(seconds(partial(materialize_all, repo)))
+            for online in ONLINE:
+                for way in WAYS:
+                    repo = fresh_copy(template, Path(folder) / f"{online}{way}{number}")
+                    _set(repo, WAYS[way], ONLINE[online])
+                    once = seconds(partial(materialize_all, repo))
+                    spent.setdefault((online, way), []).append(once)
+                    feast(repo, "teardown")
         ray.shutdown()
+    rows = [row for online in ONLINE for row in _rows(online, spent)]
+    against = "starting Ray, to a run of one worker"
+    return [*rows, compared("ray", against, [starting], spent["SQLite", "one"], "s", "<= 1")]
+
+
+def _rows(online: str, spent: dict[tuple[str, str], list[float]]) -> list[Row]:
+    two, one, local = (spent[online, way] for way in ("two", "one", "no Ray"))
+    words = f"{TEXTS:,} texts, {online}"
     return [
-        compared(
-            "ray",
-            f"two workers to one, {TEXTS:,} texts",
-            spent["two"],
-            spent["one"],
-            "s",
-            ">= 1.8",
-            inverse=True,
-        ),
-        compared(
-            "ray", "two workers to no Ray, all cores", spent["two"], spent["local"], "s", "<= 1.15"
-        ),
-        compared(
-            "ray", "starting Ray, to a run of one worker", [starting], spent["one"], "s", "<= 1"
-        ),
+        compared("ray", f"two workers to one, {words}", two, one, "s", ">= 1.8", inverse=True),
+        compared("ray", f"two workers to no Ray, {words}", two, local, "s", "<= 1.15"),
     ]
 
 
-def _set(repo: Path, engine: dict[str, object]) -> None:
+def _set(repo: Path, engine: dict[str, Any], online: dict[str, Any]) -> None:
     file = repo / "feature_store.yaml"
     settings = yaml.safe_load(file.read_text())
-    settings["batch_engine"] |= engine
+    settings["batch_engine"] |= {"cache": None} | engine
+    settings["online_store"] = online or settings["online_store"]
     file.write_text(yaml.safe_dump(settings))
