@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from embfeast.commands import options
-from embfeast.commands.console import open_repository, print_json
+from embfeast.commands.console import open_repository, print_json, print_table
 from embfeast.errors import EmbfeastError
 
 
@@ -50,6 +50,9 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="With --choose: write the recipe here.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw into this PNG or SVG file.")] = None,
     seed: options.Seed = 0,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="A Markdown table, of all measures.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Compare words, raw embeddings, each trick and the whole recipe on a label, with intervals.
@@ -111,7 +114,7 @@ def evaluate(
         found.figure(figure)
     if out and chosen:
         out.write_text(chosen.recipe.to_yaml(), encoding="utf-8")
-    _print(found, chosen, json=json)
+    _print(found, chosen, json=json, markdown=markdown)
 
 
 def _from_file(
@@ -141,7 +144,7 @@ def _from_repository(
     return rows, repository.settings.encoder(model)
 
 
-def _print(found: Any, chosen: Any, *, json: bool) -> None:
+def _print(found: Any, chosen: Any, *, json: bool, markdown: bool) -> None:
     if json:
         choice = {}
         if chosen:
@@ -149,6 +152,31 @@ def _print(found: Any, chosen: Any, *, json: bool) -> None:
             choice = {"features": chosen.features, "reason": chosen.reason, "recipe": recipe}
         print_json(asdict(found) | ({"chosen": choice} if choice else {}))
         return
-    typer.echo(found.to_markdown())
+    if markdown:
+        typer.echo(found.to_markdown())
+    else:
+        _print_for_people(found)
     if chosen:
         typer.echo(f"\nchosen: {chosen.reason}\n\n{chosen.recipe.to_yaml()}")
+
+
+def _print_for_people(found: Any) -> None:
+    """Print the verdict, and of each row what it rests on."""
+    several = len({row.model for row in found.rows}) > 1
+    headings = ["model"] * several + ["features", found.measure, "difference to raw", "verdict"]
+    rows = (
+        [
+            *[row.model] * several,
+            row.features,
+            f"{row.score:.4f}",
+            row.points,
+            row.verdict or "—",
+            f"{row.width:,}",
+            f"{row.milliseconds:.2f}",
+        ]
+        for row in found.rows
+    )
+    typer.echo(found.verdict)
+    print_table([*headings, "numbers", "ms a row"], rows, found.conditions)
+    for note in found.notes:
+        typer.echo(f"- {note}")

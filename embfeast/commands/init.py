@@ -171,7 +171,7 @@ def _say_what_was_seen(table: Any, roles: Any, counted: Any, sample: Any) -> Non
             shown(column.kind),
             used.get(column.name, ""),
             f"{column.nulls:,}",
-            "" if column.distinct is None else f"about {column.distinct:,}",
+            "" if column.distinct is None else f"about {min(column.distinct, table.rows):,}",
             f"{column.length:.0f}" if column.length else "",
         )
         for column in columns[:MOST_SHOWN]

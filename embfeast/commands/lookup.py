@@ -54,9 +54,22 @@ def lookup(
     for prefix, said in texts.items():
         line = f"{prefix}text: {why or (GONE if said is None else said)}"
         typer.echo(one_line(line, get_terminal_size().columns))
-    for name, value in found.items():
-        short = name.endswith("_digest") and isinstance(value, str)
-        typer.echo(f"{name}: {value[:12] if short else _said(value)}")
+    for name, value in _with_one_digest(found).items():
+        typer.echo(f"{name}: {_said(value)}")
+
+
+def _with_one_digest(found: dict[str, Any]) -> dict[str, Any]:
+    """Shorten digests, and say one that all views have in common once."""
+    digests = {
+        name: value[:12]
+        for name, value in found.items()
+        if name.endswith("_digest") and isinstance(value, str)
+    }
+    if len(digests) < 2 or len(set(digests.values())) > 1:
+        return found | digests
+    kept = {name: value for name, value in found.items() if name not in digests}
+    status = {name: kept.pop(name) for name in list(kept)[-1:]}
+    return kept | {"recipe": next(iter(digests.values()))} | status
 
 
 def _texts(repository: Any, key: Any, service: str | None) -> tuple[dict[str, str | None], str]:
@@ -71,6 +84,6 @@ def _texts(repository: Any, key: Any, service: str | None) -> tuple[dict[str, st
 
 def _said(value: Any) -> str:
     if not isinstance(value, list):
-        return str(value)
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
     start = ", ".join(f"{number:.4f}" for number in value[:4])
     return f"[{start}{', ...' if len(value) > 4 else ''}] ({len(value)} numbers)"

@@ -68,20 +68,22 @@ class Evaluation:
 
     def to_markdown(self) -> str:
         """Return a table a person reads; differences in points (hundredths)."""
-        left_out = f" ({self.left_out:,} left out for want of text or label)"
         return table_markdown(
-            self.rows, self.measure, self.verdict, self._conditions(left_out), self.notes
+            self.rows, self.measure, self.verdict, self.conditions, self.notes
         )
 
-    def _conditions(self, left_out: str = "") -> str:
+    @property
+    def conditions(self) -> str:
+        """What was compared on how many texts, and what the intervals mean."""
         return (
-            f"{self.texts:,} texts{left_out}, {self.folds} folds by {self.split}, {self.scored:,} "
-            f"rows scored. Differences to raw embeddings in points of {self.measure}; intervals "
-            f"hold at 95 % for all {self.comparisons} comparisons of a model at once."
+            f"{self.texts:,} texts ({self.left_out:,} left out for want of text or label), "
+            f"{self.folds} folds by {self.split}, {self.scored:,} rows scored. Differences to raw "
+            f"embeddings in points of {self.measure}; intervals hold at 95 % for all "
+            f"{self.comparisons} comparisons of a model at once."
         )
 
     def _repr_html_(self) -> str:
-        return table_html(self.rows, self.measure, self.verdict, self._conditions(), self.notes)
+        return table_html(self.rows, self.measure, self.verdict, self.conditions, self.notes)
 
     def figure(self, path: str | Path) -> Path:
         """Draw differences with their intervals into a file.

@@ -190,14 +190,16 @@ class TextFeatureProvider(PassthroughProvider):
         for view in tables_to_keep:
             if isinstance(view, FeatureView):
                 check_view_names(view)
+        new: dict[str, list[str]] = {}
         for view in filter(is_ours, tables_to_keep):
             table = feature_table(view, self.repo_config)
             _, made = table.ensure()
             if made:
-                click.echo(
-                    f"New feature table for {view.name}, recipe {table.digest[:12]}; "
-                    "materialize to fill it"
-                )
+                new.setdefault(table.digest[:12], []).append(view.name)
+        for digest, names in new.items():
+            click.echo(
+                f"New feature tables of recipe {digest}, to be materialized: {', '.join(names)}"
+            )
         update = partial(
             super().update_infra, project, tables_to_delete, tables_to_keep, *args, **kwargs
         )

@@ -36,6 +36,20 @@ _LAZY = {
     "texts_and_labels": "labels",
     "verify": "check.verify",
 }
-__all__ = list(_LAZY)
+__all__ = [
+    "Repository",
+    "drop_version",
+    "duplicate_candidates",
+    "examine",
+    "fit_on_source",
+    "fit_repository",
+    "forget",
+    "lookup",
+    "materialize",
+    "promote",
+    "similar_texts",
+    "texts_and_labels",
+    "verify",
+]
 
 __getattr__ = attributes(__name__, _LAZY)

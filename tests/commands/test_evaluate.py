@@ -17,10 +17,21 @@ def many(repo):
 
 
 def test_the_tables_own_label_is_predicted_in_order_of_time(many):
-    said = run("evaluate", "--repo", many, *QUICK).stdout
+    said = run("evaluate", "--repo", many, *QUICK, "--markdown").stdout
     assert "75 texts (1 left out for want of text or label)" in said
     assert "folds by time" in said
     assert "| linear | raw + cluster |" in said
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_the_verdict_comes_first_and_the_table_fits_the_terminal(many, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    said = run("evaluate", "--repo", many, *QUICK, "--only", "reduced").stdout.splitlines()
+    assert said[0].startswith("Use ")
+    table = [line for line in said if line[:1] in "┏┃┡│└"]
+    assert len(table) > 7
+    assert {len(line) for line in table} == {len(table[0])}
+    assert len(table[0]) <= width
 
 
 def test_json_is_all_that_is_printed(many):

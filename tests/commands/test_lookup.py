@@ -1,4 +1,5 @@
 import json
+import re
 
 import duckdb
 import pytest
@@ -28,6 +29,13 @@ def test_a_stored_text_and_the_same_text_in_a_request_have_the_same_features(sto
     assert features <= set(kept)
     assert {name: kept[name] for name in features} == {name: made[name] for name in features}
     assert kept["embfeast_status"] == made["embfeast_status"] == "current"
+
+
+def test_people_see_short_numbers_and_one_digest_of_the_recipe_once(stored):
+    said = run("lookup", "--repo", stored, *KEY).stdout.splitlines()
+    assert "_digest" not in " ".join(said)
+    assert re.fullmatch(r"recipe: [0-9a-f]{12}", said[-2])
+    assert re.fullmatch(r"distance_00: \d\.\d{3,7}", next(o for o in said if "distance_00" in o))
 
 
 def test_of_several_services_the_one_with_most_views_is_asked_unless_one_is_named(stored):
