@@ -9,11 +9,13 @@ from tests.object_storage import HUSH, Door
 from tests.services import OwnPostgres, lacking
 
 
-@pytest.fixture
-def keys_of_amazon(monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", HUSH)
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "6")  # in one and a half seconds; of 10 it takes 25
+@pytest.fixture(scope="module")
+def keys_of_amazon():
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", "someone")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", HUSH)
+        environment.setenv("AWS_MAX_ATTEMPTS", "6")  # in one and a half seconds; of 10 it takes 25
+        yield
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def own_dynamodb(server, keys_of_amazon):
     door.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def dynamodb(server, keys_of_amazon):
     return dynamodb_store(server.url)
 

@@ -1,6 +1,7 @@
 """What is written to DynamoDB, what it refuses, and what it leaves undone, on a server here."""
 
 import asyncio
+import copy
 import json
 import uuid
 
@@ -20,7 +21,6 @@ from tests.object_storage import HUSH, server_that_answers
 from tests.plugin.online.test_sqlite import rows, view
 from tests.plugin.test_online_stores import ServerRepo
 from tests.small_repository import day, sample_rows
-from tests.stores import dynamodb_store
 
 pytestmark = pytest.mark.slow
 REGION = "eu-central-1"
@@ -96,8 +96,7 @@ def large(rows: int, size: int) -> pa.Table:
 
 def test_a_row_that_is_too_large_is_named_by_its_key_and_no_row_is_sent(made):
     config, store, one = made
-    most = 400 * 1024 - 150
-    write_online(config, store, one, [large(1, most)], 1)
+    write_online(config, store, one, [large(1, 400_000)], 1)
     given = pa.concat_tables([large(3, 10), large(4, 400 * 1024).slice(3)])
     with pytest.raises(EmbfeastError, match=r"view 'v': .*\{'whole': 3\} takes 409,\d+ bytes"):
         write_online(config, store, one, [given], 4)
@@ -154,15 +153,11 @@ def test_a_row_without_any_of_the_features_asked_for_has_nulls(made, rng, batch_
     assert [values for _, values in found] == [{}] * 50
 
 
-@pytest.fixture
-def repo(dynamodb, tmp_path):
-    repo = ServerRepo(tmp_path / "repo", f"p{uuid.uuid4().hex[:8]}", dynamodb)
+@pytest.fixture(scope="module")
+def applied(dynamodb, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("applied") / "repo"
+    repo = ServerRepo(folder, f"p{uuid.uuid4().hex[:8]}", dynamodb)
     repo.write_texts(sample_rows())
-    return repo
-
-
-@pytest.fixture
-def applied(repo):
     store = repo.apply(repo.fit(day(8)))
     store.materialize(day(-1), day(20))
     return repo, store
@@ -182,7 +177,9 @@ def test_an_asynchronous_lookup_answers_the_same(applied):
     assert asyncio.run(look_up()).to_dict() == repo.lookup(store, [*range(12), 999])
 
 
-def refused(repo) -> str:
+def refused(applied, **online) -> str:
+    repo = copy.copy(applied[0])
+    repo.online_store = repo.online_store | online
     with pytest.raises(EmbfeastError, match=r"feature_store\.yaml") as caught:
         repo.store().materialize(day(-1), day(20))
     assert HUSH not in str(caught.value)
@@ -190,12 +187,9 @@ def refused(repo) -> str:
 
 
 def test_another_region_has_no_tables_and_one_that_is_none_is_said(applied):
-    repo, _ = applied
-    url = repo.online_store["endpoint_url"]
-    repo.online_store = dynamodb_store(url, region="us-east-1")
-    assert "in region us-east-1 lacks a table in this region; run `feast apply`" in refused(repo)
-    repo.online_store = dynamodb_store(url, region="no region")
-    assert "no region is called so" in refused(repo)
+    said = refused(applied, region="us-east-1")
+    assert "in region us-east-1 lacks a table in this region; run `feast apply`" in said
+    assert "no region is called so" in refused(applied, region="no region")
 
 
 @pytest.mark.parametrize(
@@ -208,24 +202,22 @@ def test_another_region_has_no_tables_and_one_that_is_none_is_said(applied):
     ],
 )
 def test_what_amazon_refuses_is_one_clear_error_without_a_secret(applied, monkeypatch, code, said):
-    repo, _ = applied
     monkeypatch.setenv("AWS_SESSION_TOKEN", "a-long-token")
     kind = f"com.amazon.coral.service#{code}"
     told = f"the token a-long-token and {HUSH}\nThe Canonical String was {HUSH}"
     with server_that_answers(400, json.dumps({"__type": kind, "message": told})) as port:
-        repo.online_store = dynamodb_store(f"http://127.0.0.1:{port}")
-        found = refused(repo)
+        found = refused(applied, endpoint_url=f"http://127.0.0.1:{port}")
     assert f"DynamoDB at 127.0.0.1:{port} in region {REGION} " in found
     assert said in found
     assert "a-long-token" not in found
 
 
 def test_without_credentials_that_is_said(applied, monkeypatch, tmp_path):
-    repo, _ = applied
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which has found them already
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    assert "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in refused(repo)
+    assert "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in refused(applied)
 
 
 def test_the_server_is_named_as_amazons_client_finds_it(monkeypatch, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from feast import RepoConfig
 from feast.infra.online_stores.postgres_online_store.postgres import PostgreSQLOnlineStore
 
+from embfeast.plugin.feast_compat import connect_anew
 from embfeast.plugin.online import postgres
 from embfeast.plugin.online.proto_rows import proto_rows
 from embfeast.plugin.online.write import bulk_writer, write_online
@@ -50,6 +51,7 @@ def test_every_column_is_what_feasts_own_write_puts_there(online, tmp_path, rng)
             write_online(config, store, one, [table], 120)
         else:
             store.online_write_batch(config, one, proto_rows(table, one), None)
+        connect_anew(store)  # it would leave its connection open
         found.append(content(online, f"{project}_v"))
     assert len(found[0]) == 120 * 4
     assert found[0] == found[1]
