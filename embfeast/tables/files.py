@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
 from embfeast.errors import EmbfeastError, first_line
-from embfeast.storage import Folder, open_to_read, open_to_write, remove_file, rename_file
+from embfeast.storage import Folder, meaning, open_to_read, open_to_write, remove_file, rename_file
 from embfeast.tables.columns import MOMENT
 from embfeast.tables.place import READ_ERRORS, Place
 from embfeast.texts.database import connect_memory, literal, quote
@@ -114,6 +114,11 @@ def written_at(file: str) -> int:
 
 def cannot_write(place: Place, error: Exception) -> EmbfeastError:
     """Return the error that says why a table cannot be written."""
+    if not place.is_local and (meant := meaning(place.uri, str(error))):
+        return EmbfeastError(
+            f"feature table {place} cannot be written: {meant[0]}",
+            f"{meant[1]}, then run again: what it holds is unharmed",
+        )
     why = (isinstance(error, OSError) and error.strerror) or first_line(error)
     return EmbfeastError(
         f"feature table {place} cannot be written: {why}",

@@ -7,9 +7,11 @@ import pytest
 
 from embfeast import EmbfeastError
 from embfeast.plugin.engine import part_writer
-from embfeast.plugin.engine.ray_executor import RayExecutor
+from embfeast.plugin.engine.ray_executor import RayExecutor, check_shared
 from embfeast.plugin.feature_table import feature_table, is_ours
 from embfeast.repository import materialize, verify
+from embfeast.tables.files import write_file
+from embfeast.tables.place import Place
 from embfeast.tables.table import Table
 from tests.object_storage import HUSH, Door
 from tests.plugin.engine.ray_machines import two_machines
@@ -114,3 +116,11 @@ def test_a_server_that_goes_away_in_mid_run_is_one_clear_error_and_the_next_run_
     door.start()
     materialize(repo.store(), *PERIOD)
     assert_right(repo, expected)
+
+
+def test_a_driver_that_cannot_look_at_a_workers_file_says_so(door, monkeypatch):
+    file = write_file(Place("s3://features/looked/at"), pa.table({"x": [1]}))
+    check_shared(file, "elsewhere")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(EmbfeastError, match=r"a Ray worker on elsewhere wrote: .*not answer"):
+        check_shared(file, "elsewhere")
