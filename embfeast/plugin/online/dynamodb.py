@@ -6,7 +6,6 @@ items of whole columns, and several requests are on their way at a time.
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -81,15 +80,15 @@ def _write(config: RepoConfig, store: Any, view: FeatureView, table: pa.Table) -
     names = [field.name for field in view.features]
     columns = [value_bytes(table[f.name], f.dtype.to_value_type()) for f in view.features]
     _check_sizes(view, table, names, columns)
-    ids, moments = _ids(config, view, table), table[EVENT_TIME].to_pylist()
+    ids, moments = _ids(config, view, table), map(str, table[EVENT_TIME].to_pylist())
     rows = zip(ids, moments, zip(*columns, strict=True), strict=True)
     _send(config, store, view, (_put(*row, names) for row in rows))
 
 
-def _put(entity_id: str, moment: datetime, cells: Iterable[bytes], names: list[str]) -> Request:
+def _put(entity_id: str, moment: str, cells: Iterable[bytes], names: list[str]) -> Request:
     """Return the request for an item as Feast makes it."""
     values = {name: {"B": cell} for name, cell in zip(names, cells, strict=True)}
-    item = {**_key(entity_id), "event_ts": {"S": str(moment)}, "values": {"M": values}}
+    item = {**_key(entity_id), "event_ts": {"S": moment}, "values": {"M": values}}
     return {"PutRequest": {"Item": item}}
 
 
