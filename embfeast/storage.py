@@ -170,6 +170,18 @@ def remove_file(file: str) -> None:
     storage.delete_file(path)
 
 
+def rename_file(file: str, name: str) -> str:
+    """Give a file another name in its folder, in the place of one that has it; return its path."""
+    folder = file.rpartition("/")[0]
+    renamed = f"{folder}/{name}"
+    if is_local(file):
+        Path(file).replace(renamed)
+    else:
+        storage, path = _storage(file)
+        storage.move(path, _storage(renamed)[1])
+    return renamed
+
+
 def exists(file: str, size: int | None = None) -> bool:
     """Tell whether a file is there, and of a size where one is given."""
     if is_local(file):

@@ -9,7 +9,7 @@ import pytest
 
 from embfeast import Encoder
 
-pytest_plugins = ["tests.small_repository", "tests.object_storage"]
+pytest_plugins = ["tests.small_repository", "tests.object_storage", "tests.stores"]
 
 # A minute or more each: they begin, so that of two processes none works on alone at the end.
 LONG = [

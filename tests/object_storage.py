@@ -22,7 +22,10 @@ def wait_for(port: int) -> None:
 
 
 class Server:
-    """An S3 server whose content outlives its sleep: SIGSTOP is a server that does not answer."""
+    """A server that speaks as Amazon's S3 and DynamoDB do.
+
+    Its content outlives its sleep: SIGSTOP is a server that does not answer.
+    """
 
     def __init__(self) -> None:
         with socket.socket() as free:
@@ -35,6 +38,54 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+
+# A process of its own, as the one below.
+FORWARDING = """
+import asyncio, sys
+own, other = map(int, sys.argv[1:])
+async def pour(reader, writer):
+    try:
+        while some := await reader.read(2**16):
+            writer.write(some)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+async def meet(reader, writer):
+    reader_there, writer_there = await asyncio.open_connection("127.0.0.1", other)
+    await asyncio.gather(pour(reader, writer_there), pour(reader_there, writer))
+async def serve():
+    await (await asyncio.start_server(meet, "127.0.0.1", own)).serve_forever()
+asyncio.run(serve())
+"""
+
+
+class Door:
+    """The way to a server: whoever comes while it is shut is refused, and nothing is lost."""
+
+    password = HUSH
+
+    def __init__(self, server: Server) -> None:
+        self.behind = server
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        words = [sys.executable, "-c", FORWARDING, str(self.port), str(self.behind.port)]
+        self.process = subprocess.Popen(words)
+        wait_for(self.port)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +125,10 @@ def bucket(server):
 REFUSING = """
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
-status, code, hush = sys.argv[1:]
-body = f"<Error><Code>{code}</Code><Message>{hush}</Message></Error>".encode()
+status, body = int(sys.argv[1]), sys.argv[2].encode()
 class Answer(BaseHTTPRequestHandler):
     def do_HEAD(self):
-        self.send_response(int(status))
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
     def do_GET(self):
@@ -91,20 +141,26 @@ server.serve_forever()
 """
 
 
+@contextlib.contextmanager
+def server_that_answers(status, body):
+    """Run a server that answers everything the same, and give its port."""
+    words = [sys.executable, "-c", REFUSING, str(status), body]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.communicate()
+
+
 @pytest.fixture
 def answering(bucket, monkeypatch):
     """Let another server answer, to everything the same, as a server of Amazon's says no."""
-    made = []
+    with contextlib.ExitStack() as made:
 
-    def answer(status, code):
-        words = [sys.executable, "-c", REFUSING, str(status), code, HUSH]
-        made.append(
-            subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        )
-        port = made[0].stdout.readline().strip()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        def answer(status, code):
+            body = f"<Error><Code>{code}</Code><Message>{HUSH}</Message></Error>"
+            port = made.enter_context(server_that_answers(status, body))
+            monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
 
-    yield answer
-    for one in made:
-        one.kill()
-        one.communicate()
+        yield answer

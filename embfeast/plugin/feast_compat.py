@@ -33,6 +33,7 @@ from feast.utils import (
 # store's module, whose client may be missing, only where it is configured.
 OUR_ENGINE = "EmbeddingComputeEngine"
 OUR_OFFLINE_STORE = "DuckDBOfflineStore"
+DYNAMODB = "DynamoDBOnlineStore"
 POSTGRES = "PostgreSQLOnlineStore"
 REDIS = "RedisOnlineStore"
 # What stores call the metrics; those that are not named here follow PostgreSQL's.
@@ -198,8 +199,8 @@ def is_redis(store: Any) -> bool:
 
 
 def retries_itself(store: Any) -> bool:
-    """Tell whether the store's client tries again: Redis' does, four times in as many seconds."""
-    return is_redis(store)
+    """Tell whether the store's client tries again, for seconds: those of Redis and DynamoDB do."""
+    return type(store).__name__ in (DYNAMODB, REDIS)
 
 
 def connect_anew(store: Any) -> None:
@@ -235,6 +236,60 @@ def redis_field(view: str, feature: str) -> bytes:
 
     field: bytes = _mmh3(f"{view}:{feature}")
     return field
+
+
+def dynamodb_client(store: Any, config: RepoConfig) -> Any:
+    """Return the store's own client, which several threads may use."""
+    settings = config.online_store
+    return store._get_dynamodb_client(
+        settings.region, settings.endpoint_url, settings.session_based_auth
+    )
+
+
+def dynamodb_table(config: RepoConfig, view: FeatureView) -> str:
+    """Return the name of a view's table in DynamoDB."""
+    from feast.infra.online_stores.dynamodb import _get_table_name
+
+    name: str = _get_table_name(config.online_store, config, view)
+    return name
+
+
+def dynamodb_key(key: bytes) -> str:
+    """Return what Feast makes of a serialized key in DynamoDB."""
+    import mmh3
+
+    return mmh3.hash_bytes(key).hex()
+
+
+def read_whole_answers(store: OnlineStore) -> OnlineStore:
+    """Let DynamoDB's answers be read whole or not at all.
+
+    A table without capacity, or one of large rows, leaves keys of a request unread, which Feast
+    would answer as if they had no rows. A row that has none of the values asked for, as of a
+    recipe before, has no values at all, which Feast stumbles over.
+    """
+    if type(store).__name__ != DYNAMODB:
+        return store
+    from botocore.exceptions import ClientError
+
+    patched: Any = store
+    read = patched._process_batch_get_response
+
+    def read_whole(table: str, answer: dict[str, Any], *given: Any, **more: Any) -> Any:
+        if left := answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys"):
+            said = {
+                "Code": "ProvisionedThroughputExceededException",
+                "Message": f"{len(left)} keys of table {table} were left unread; if its rows are "
+                "large, lower `batch_size`",
+            }
+            raise ClientError({"Error": said}, "BatchGetItem")
+        for item in answer.get("Responses", {}).get(table, []):
+            parsed = isinstance(item["entity_id"], str)
+            item.setdefault("values", {} if parsed else {"M": {}})
+        return read(table, answer, *given, **more)
+
+    patched._process_batch_get_response = read_whole
+    return store
 
 
 def sqlite_path(store: Any, config: RepoConfig) -> str:

@@ -34,6 +34,7 @@ from embfeast.plugin.source_scan import (
 from embfeast.plugin.training.entity_query import EntityFrame, output_names, rows_of
 from embfeast.plugin.training.hindsight import refuse_own_texts, warn_of_hindsight
 from embfeast.plugin.training.retrieval import STEP, DuckDBRetrievalJob, TableVersions, check_room
+from embfeast.storage import Folder
 from embfeast.tables.append import Appender
 from embfeast.tables.as_of_join import (
     MOMENT,
@@ -296,7 +297,7 @@ class DuckDBOfflineStore(MonitoredStore):
         if isinstance(data, Path):
             data = pa.parquet.read_table(data)
         write_to_folder(
-            Path(FileSource.get_uri_for_file_path(config.repo_path, destination.path)), data
+            Folder(FileSource.get_uri_for_file_path(config.repo_path, destination.path)), data
         )
 
 

@@ -18,7 +18,7 @@ from feast.repo_config import RepoConfig
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.engine_choice import NEEDS_OURS
-from embfeast.plugin.feast_compat import is_our_engine
+from embfeast.plugin.feast_compat import is_our_engine, read_whole_answers
 from embfeast.plugin.feature_table import DIGEST_TAG, feature_table, is_ours
 from embfeast.plugin.live import serve_recipes_from
 from embfeast.plugin.online.expiry import expire_rows
@@ -118,7 +118,7 @@ class TextFeatureProvider(PassthroughProvider):
     def online_store(self) -> OnlineStore | None:
         """Return the repository's online store, whose rows expire by their views' ttl."""
         store = super().online_store
-        return use_vectors(expire_rows(store)) if store else None
+        return use_vectors(expire_rows(read_whole_answers(store))) if store else None
 
     @cached_property
     def _store(self) -> FeatureStore:

@@ -16,9 +16,10 @@ from feast.data_source import DataSource
 from feast.feature_view import DUMMY_ENTITY_ID
 from feast.repo_config import RepoConfig
 
-from embfeast.errors import EmbfeastError, first_line
+from embfeast.errors import EmbfeastError
 from embfeast.plugin.feature_table import DIGEST_TAG, place_of
 from embfeast.plugin.source import DuckDBSource
+from embfeast.storage import Folder, is_local, open_to_read, refused
 from embfeast.tables.as_of_join import FeatureRelation
 from embfeast.tables.fetch import FILE_NUMBER, PLACE
 from embfeast.tables.files import parquet_folder, scan_files
@@ -71,6 +72,7 @@ def relation_of(
         files, scan = table.files, table.scan(row_ids=True)
     elif isinstance(source, FileSource):
         files = files_of(config, source)
+        let_read(connection, Folder(files[0]))
         scan = scan_files(files, row_ids=True)
     else:
         scan = scan_of(connection, config, source, f"view_{view.name}")
@@ -114,7 +116,9 @@ def scan_of(
         let_read(connection, table.place)
         return table.scan(row_ids=True)
     if isinstance(source, FileSource):
-        return scan_files(files_of(config, source), row_ids=True)
+        files = files_of(config, source)
+        let_read(connection, Folder(files[0]))
+        return scan_files(files, row_ids=True)
     raise EmbfeastError(
         f"source {source.name!r} is a {type(source).__name__}; this offline store reads "
         "DuckDBSource and FileSource, of Delta and Parquet"
@@ -124,21 +128,29 @@ def scan_of(
 def files_of(config: RepoConfig, source: FileSource) -> list[str]:
     """Return the Parquet files of a source, in the order of their names."""
     uri = FileSource.get_uri_for_file_path(config.repo_path, source.path)
-    if "://" in uri:
-        raise EmbfeastError(f"source {source.name!r}: {uri} is not on this machine's file system")
-    path = Path(uri)
-    if path.is_dir():
-        found = parquet_folder(path)
-    else:
-        found = [uri] if path.is_file() else sorted(glob.glob(uri, recursive=True))  # noqa: PTH207
+    try:
+        found = _local_files(uri) if is_local(uri) else _remote_files(uri)
+    except OSError as error:
+        raise refused(f"source {source.name!r}: {uri} cannot be read", error) from error
     if not found:
         raise EmbfeastError(f"source {source.name!r}: there is no file {uri}")
     try:
-        names = pq.read_schema(found[0]).names
+        names = pq.read_schema(open_to_read(found[0])).names
     except READ_ERRORS as error:
-        raise EmbfeastError(f"{found[0]} cannot be read: {first_line(error)}") from error
+        raise refused(f"{found[0]} cannot be read", error) from error
     _refuse(f"source {source.name!r}", names, OF_FILES)
     return found
+
+
+def _local_files(uri: str) -> list[str]:
+    path = Path(uri)
+    if path.is_dir():
+        return parquet_folder(path)
+    return [uri] if path.is_file() else sorted(glob.glob(uri, recursive=True))  # noqa: PTH207
+
+
+def _remote_files(uri: str) -> list[str]:
+    return [uri] if uri.endswith(".parquet") else parquet_folder(Folder(uri))
 
 
 def check_view_names(view: FeatureView) -> None:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
 from embfeast.errors import EmbfeastError, first_line
-from embfeast.storage import open_to_read, open_to_write, remove_file
+from embfeast.storage import Folder, meaning, open_to_read, open_to_write, remove_file, rename_file
 from embfeast.tables.columns import MOMENT
 from embfeast.tables.place import READ_ERRORS, Place
 from embfeast.texts.database import connect_memory, literal, quote
@@ -114,6 +114,11 @@ def written_at(file: str) -> int:
 
 def cannot_write(place: Place, error: Exception) -> EmbfeastError:
     """Return the error that says why a table cannot be written."""
+    if not place.is_local and (meant := meaning(place.uri, str(error))):
+        return EmbfeastError(
+            f"feature table {place} cannot be written: {meant[0]}",
+            f"{meant[1]}, then run again: what it holds is unharmed",
+        )
     why = (isinstance(error, OSError) and error.strerror) or first_line(error)
     return EmbfeastError(
         f"feature table {place} cannot be written: {why}",
@@ -225,9 +230,11 @@ def scan_files(files: Sequence[str], *, row_ids: bool = False, uneven: bool = Fa
     return f"read_parquet([{listed}]{ids}{', union_by_name = true' if uneven else ''})"
 
 
-def parquet_folder(folder: Path) -> list[str]:
+def parquet_folder(folder: Folder | Path) -> list[str]:
     """Return the Parquet files of a plain folder, in the order of their names."""
-    return [str(path) for path in sorted(folder.glob("*.parquet")) if path.name[0] not in "._"]
+    folder = Folder.of(folder)
+    names = (name for name in folder.names() if name.endswith(".parquet"))
+    return [folder.file(name) for name in names if name[0] not in "._"]
 
 
 def rows_not_in(files: Sequence[str], rows: pa.Table, identity: Sequence[str]) -> pa.Table:
@@ -248,9 +255,9 @@ def rows_not_in(files: Sequence[str], rows: pa.Table, identity: Sequence[str]) -
         connection.close()
 
 
-def write_to_folder(folder: Path, tables: pa.Table | Iterable[pa.Table], name: str = "") -> Path:
+def write_to_folder(
+    folder: Folder | Path, tables: pa.Table | Iterable[pa.Table], name: str = ""
+) -> str:
     """Write rows as one Parquet file of a plain folder, which readers see whole or not at all."""
     half = write_file(Place(str(folder)), tables, f".{uuid.uuid4().hex}.tmp")
-    path = folder / (name or f"{half.name[1:-4]}.parquet")
-    Path(half.path).replace(path)
-    return path
+    return rename_file(half.path, name or f"{half.name[1:-4]}.parquet")

@@ -32,6 +32,8 @@ from tests.small_repository import Repo, day, sample_rows
 pytestmark = pytest.mark.slow
 
 BACKENDS = ["sqlite", "redis", "postgres", "postgres_pool", "postgres_registry"]
+# What is written to these, tests in `online/` compare with Feast's own write.
+MORE = ["pgvector", "dynamodb"]
 
 
 class ServerRepo(Repo):
@@ -72,10 +74,17 @@ def postgres_url(database):
     return f"postgresql://{login}@{POSTGRES['host']}:{POSTGRES['port']}/{database}"
 
 
-def tables(database):
-    with psycopg.connect(dbname=database, **POSTGRES) as connection:
+def tables(dbname, **server):
+    with psycopg.connect(dbname=dbname, **(server or POSTGRES)) as connection:
         found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         return {row[0] for row in found}
+
+
+def dynamodb_tables(repo):
+    import boto3
+
+    place = {"region_name": "eu-central-1", "endpoint_url": repo.online_store["endpoint_url"]}
+    return boto3.client("dynamodb", **place).list_tables()["TableNames"]
 
 
 @pytest.fixture(params=BACKENDS)
@@ -91,6 +100,14 @@ def backend(request, tmp_path):
             place = f"{REDIS['host']}:{REDIS['port']}"
             online = {"type": "redis", "connection_string": place}
             yield ServerRepo(path, project, online), lambda: keys_of(client, project)
+    elif request.param == "pgvector":
+        online = request.getfixturevalue("pgvector")
+        place = {name: online[name] for name in POSTGRES}
+        repo = ServerRepo(path, project, online)
+        yield repo, lambda: [one for one in tables("postgres", **place) if one.startswith(project)]
+    elif request.param == "dynamodb":
+        repo = ServerRepo(path, project, request.getfixturevalue("dynamodb"))
+        yield repo, lambda: [one for one in dynamodb_tables(repo) if one.startswith(project)]
     else:
         with postgres_database() as database:
             registry = None
@@ -129,6 +146,7 @@ def breaches(store):
     return [finding for finding in verify(store, sample=None) if not finding.ok]
 
 
+@pytest.mark.parametrize("backend", [*BACKENDS, *MORE], indirect=True)
 def test_the_main_job_gives_the_same_bits_offline_and_online(backend):
     repo, stored = backend
     repo.write_texts(sample_rows())
@@ -207,6 +225,7 @@ def test_a_bulk_write_stores_what_feasts_own_write_stores(backend):
         assert ours == theirs, view.name
 
 
+@pytest.mark.parametrize("backend", [*BACKENDS, *MORE], indirect=True)
 def test_erasing_a_key_takes_it_out_and_leaves_the_others(backend):
     repo, _ = backend
     repo.write_texts(sample_rows())
@@ -218,6 +237,23 @@ def test_erasing_a_key_takes_it_out_and_leaves_the_others(backend):
     assert gone.pop("embfeast_status") == ["missing"]
     assert {name: value for name, value in gone.items() if value != [None]} == {"review_id": [3]}
     assert repo.lookup(store, [1]) == before
+    assert breaches(store) == []
+
+
+@pytest.mark.parametrize("backend", MORE, indirect=True)
+def test_a_pushed_text_is_served_with_the_bits_that_it_has_offline(backend):
+    repo, _ = backend
+    repo.write_texts(sample_rows())
+    store = repo.apply(repo.fit(day(8)), repo.push_source())
+    store.materialize(day(-1), day(20))
+    before = repo.lookup(store, [1])
+    row = {"review_id": 1, "title": "parcel", "body": "It came in the end"}
+    row |= {"written_at": day(21), "known_at": day(21)}
+    store.push("review_push", pd.DataFrame([row]))
+    pushed_to = repo.lookup(store, [1])
+    assert pushed_to["embedding"] != before["embedding"]
+    assert pushed_to["embfeast_status"] == ["current"]
+    repo.write_texts([tuple(row.values())])
     assert breaches(store) == []
 
 

@@ -1,7 +1,6 @@
 """Feast's vector search by texts, on stores that search themselves, beside exact search."""
 
 import asyncio
-import importlib.util
 import json
 import sys
 from datetime import UTC, datetime
@@ -19,7 +18,6 @@ from embfeast.plugin.online.text_search import TextQueries
 from embfeast.repository.similar import similar_texts
 from tests.plugin.test_similar_milvus import SETTINGS, MilvusRepo
 from tests.scripts.conftest import ROOT
-from tests.services import OwnPostgres, lacking
 from tests.small_repository import Repo, day
 
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -64,28 +62,6 @@ class SearchingRepo(Repo):
 
     def store(self) -> FeatureStore:
         return FeatureStore(repo_path=self.path, embedding_provider=TextQueries())
-
-
-@pytest.fixture(scope="module")
-def pgvector():
-    """A PostgreSQL with the extension pgvector: the one that the package pgserver carries."""
-    found = importlib.util.find_spec("pgserver")
-    if found is None:
-        lacking("no PostgreSQL with pgvector: pgserver is not installed")
-    server = OwnPostgres(Path(found.origin).parent / "pginstall" / "bin").start()
-    with server.connect() as connection:
-        connection.execute("CREATE EXTENSION vector")
-    yield {
-        "type": "postgres",
-        "vector_enabled": True,
-        "host": "127.0.0.1",
-        "port": server.port,
-        "database": "postgres",
-        "sslmode": "disable",
-        "user": server.user,
-        "password": server.password,
-    }
-    server.remove()
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,13 @@ from psycopg_pool import ConnectionPool
 
 from embfeast import EmbfeastError
 from embfeast.commands.console import open_repository
-from embfeast.plugin.online import postgres, redis, writer
+from embfeast.plugin.online import dynamodb, postgres, redis, writer
 from embfeast.recipe.versions import load_current
 from embfeast.repository.check.verify import verify
 from tests.plugin.test_online_stores import ServerRepo
 from tests.services import OwnPostgres, OwnRedis, free_port
 from tests.small_repository import Repo, day, sample_rows
+from tests.stores import dynamodb_store
 
 pytestmark = pytest.mark.slow
 PROJECT = f"embfeast_{uuid.uuid4().hex[:8]}"
@@ -82,13 +83,20 @@ def path(fitted, tmp_path):
     return shutil.copytree(fitted.path, tmp_path / "repo")
 
 
-@pytest.fixture(params=["redis", "postgres", "postgres_pool"])
+def on_dynamodb(path, server, **more):
+    return ServerRepo(path, f"{PROJECT}_{server.port}", dynamodb_store(server.url, **more))
+
+
+ON = {"redis": on_redis, "postgres": on_postgres, "dynamodb": on_dynamodb}
+
+
+@pytest.fixture(params=["redis", "postgres", "postgres_pool", "dynamodb"])
 def served(request, path):
     """A repository on a server of its own, applied and materialized."""
     kind = request.param.split("_")[0]
     server = request.getfixturevalue(f"own_{kind}")
     more = {"conn_type": "pool"} if request.param == "postgres_pool" else {}
-    repo = (on_redis if kind == "redis" else on_postgres)(path, server, **more)
+    repo = ON[kind](path, server, **more)
     store = repo.apply(load_current(repo.recipes))
     store.materialize(day(-1), day(20))
     return repo, store, server
@@ -133,7 +141,8 @@ def test_a_run_waits_for_a_server_that_restarts(served, monkeypatch):
     repo, store, server = served
     repo.write_texts([(30, "new", "A new text", day(10), day(21))])
     stopped = threading.Event()
-    module = {"redis": redis, "postgres": postgres}[store.config.online_store.type]
+    modules = {"redis": redis, "postgres": postgres, "dynamodb": dynamodb}
+    module = modules[store.config.online_store.type]
     original = module._write
 
     def stopping_once(*given):

@@ -6,12 +6,15 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 from feast import FeatureService
+from feast.errors import SavedDatasetLocationAlreadyExists
+from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 
 from embfeast import EmbfeastError
 from embfeast.plugin import feature_views
 from embfeast.repository import examine, materialize, verify
-from embfeast.storage import open_to_write
+from embfeast.storage import Folder, files_below, open_to_write
 from tests.object_storage import HUSH
+from tests.plugin.test_online_stores import ServerRepo
 from tests.small_repository import Repo, day, sample_rows
 
 pytestmark = pytest.mark.slow
@@ -95,6 +98,49 @@ def test_texts_recipes_and_tables_in_a_bucket_give_the_numbers_that_they_give_he
     assert not [*repo.path.rglob("manifest.json"), *repo.path.rglob("*.parquet")]
     for file in repo.path.rglob("*"):
         assert not file.is_file() or HUSH.encode() not in file.read_bytes()
+
+
+class FarRepo(PlacedRepo):
+    """Nothing of it lies here: the registry is in the bucket too, and DynamoDB serves."""
+
+    def __init__(self, path, uri: str, online_store) -> None:
+        self.project, self.online_store = "reviews", online_store
+        self.registry = {"path": f"{uri}/registry.db", "serve_features_while_materializing": True}
+        super().__init__(path, uri, "parquet")
+
+    def config(self, **engine):
+        return ServerRepo.config(self, recipes=self.recipes, **engine)
+
+
+def test_with_the_registry_there_and_dynamodb_only_the_cache_is_on_this_machine(
+    bucket, tmp_path, here, dynamodb
+):
+    repo = FarRepo(tmp_path / "repo", f"{bucket}/far", dynamodb)
+    fitted = repo.fit(day(8), SETTINGS)
+    assert (fitted.digest, *main_job(repo, fitted)) == here
+    left = {file.relative_to(repo.path).parts[:2] for file in repo.path.rglob("*.*")}
+    assert left == {("data", "cache")}
+
+
+def test_a_saved_dataset_is_written_to_a_bucket_and_read_back(bucket, tmp_path):
+    repo = PlacedRepo(tmp_path / "repo", f"{bucket}/saved")
+    store = repo.apply(repo.fit(day(8), SETTINGS))
+    materialize(store, day(-1), day(20))
+    wanted = "SELECT review_id, written_at AS event_timestamp FROM reviews"
+    for place in (f"{bucket}/sets/one.parquet", f"{bucket}/sets/folder"):
+        job = store.get_historical_features(wanted, store.get_feature_service("all"))
+        storage = SavedDatasetFileStorage(place)
+        for again in (False, True):
+            store.create_saved_dataset(job, "kept", storage, allow_overwrite=again)
+        read = store.get_saved_dataset("kept").to_arrow()
+        order = [(name, "ascending") for name in ("review_id", "event_timestamp")]
+        assert read.sort_by(order) == job.to_arrow().select(read.column_names).sort_by(order)
+        with pytest.raises(SavedDatasetLocationAlreadyExists):
+            job.persist(storage)
+    assert len(files_below(Folder(f"{bucket}/sets"))) == 2, "what was replaced is gone"
+    assert not [*repo.path.rglob("s3:")]
+    with pytest.raises(EmbfeastError, match="the bucket does not exist"):
+        job.persist(SavedDatasetFileStorage("s3://no-such-bucket/one"))
 
 
 def test_a_server_that_is_away_is_said_of_the_texts_and_a_later_run_goes_on(

@@ -98,7 +98,7 @@ def said(done) -> str:
     return done.output
 
 
-@pytest.fixture(params=["sqlite", "redis", "postgres"])
+@pytest.fixture(params=["sqlite", "redis", "postgres", "dynamodb"])
 def made(request, tmp_path):
     """A repository with one recipe online, and what its rows say."""
     path = tmp_path / "repo"
@@ -109,6 +109,8 @@ def made(request, tmp_path):
         repo = FileRepo(path, {"type": "redis", "connection_string": place})
         with redis_keys(repo.project):
             yield begun(repo)
+    elif request.param == "dynamodb":
+        yield begun(FileRepo(path, request.getfixturevalue("dynamodb")))
     else:
         with postgres_database() as database:
             online = {"type": "postgres", "database": database, "sslmode": "disable", **POSTGRES}

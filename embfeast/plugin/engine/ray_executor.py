@@ -25,7 +25,7 @@ from embfeast.plugin.engine.slices import Done, Slice
 from embfeast.plugin.feature_table import FeatureTable, is_served
 from embfeast.plugin.online.servers import is_server
 from embfeast.plugin.online.write import write_online
-from embfeast.storage import Folder, exists
+from embfeast.storage import Folder, exists, refused
 from embfeast.tables.append import Appender
 from embfeast.tables.files import ROW_GROUP, DataFile
 from embfeast.tables.newest_rows import newest_places
@@ -149,7 +149,11 @@ class RayExecutor:
 
 def check_shared(file: DataFile, host: str) -> None:
     """Refuse a file that the driver does not see as its worker wrote it."""
-    if not exists(file.path, file.size):
+    try:
+        seen = exists(file.path, file.size)
+    except OSError as error:
+        raise refused(f"{file.path}, which a Ray worker on {host} wrote", error) from error
+    if not seen:
         raise EmbfeastError(
             f"Ray worker on {host} wrote {file.path}, which {socket.gethostname()} does not see; "
             "put the feature tables on storage that all machines share under the same path"

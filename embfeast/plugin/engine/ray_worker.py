@@ -124,7 +124,9 @@ class TextWorker:
             work, outdated = given, {}
         if not work.rows.num_rows:
             return Done(RunCounts(rows=work.read), self._host, [], {})
-        counts, files = compute(work, run.tables, self._recipe)
+        fitted = self._recipe
+        with self._named():  # it may lack what another has: room, keys of object storage
+            counts, files = compute(work, run.tables, fitted)
         return Done(counts, self._host, files, outdated)
 
     def serve(self, served: ServedView, file_of: Positions, row_of: Positions) -> int:

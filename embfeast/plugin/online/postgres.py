@@ -1,4 +1,4 @@
-"""Feature rows into Feast's PostgreSQL online store, in bulk.
+"""Feature rows into Feast's PostgreSQL online store, in bulk, with vectors to search or without.
 
 Feast's own write makes a statement of each single value. This one copies all of them into a
 temporary table and moves them from there in one statement.
@@ -6,6 +6,7 @@ temporary table and moves them from there in one statement.
 
 from collections.abc import Iterable
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 import pyarrow as pa
@@ -16,32 +17,32 @@ from psycopg import sql
 
 from embfeast.plugin import feast_compat
 from embfeast.plugin.online.proto_rows import key_bytes
-from embfeast.plugin.online.value_bytes import value_bytes, value_texts
+from embfeast.plugin.online.value_bytes import list_texts, value_bytes, value_texts
 from embfeast.plugin.online.writer import table_by_table
 from embfeast.tables.columns import CREATED_TIME, EVENT_TIME
 
-COLUMNS = {  # with the types of Feast's table
+COLUMNS = {  # with the types in which they are copied
     "entity_key": "bytea",
     "feature_name": "text",
     "value": "bytea",
     "value_text": "text",
     "event_ts": "timestamptz",
     "created_ts": "timestamptz",
+    "vector_value": "text",  # which pgvector reads as Feast's own write gives it
 }
 NEW_ROWS = sql.SQL("CREATE TEMPORARY TABLE embfeast_new ({columns}) ON COMMIT DROP").format(
     columns=sql.SQL(", ").join(sql.SQL(f"{name} {kind}") for name, kind in COLUMNS.items())
 )
 COPY = sql.SQL("COPY embfeast_new FROM STDIN (FORMAT BINARY)")
 MOVE = """
-INSERT INTO {table} ({columns}) SELECT {columns} FROM embfeast_new
+INSERT INTO {table} ({columns}) SELECT {values} FROM embfeast_new
 ON CONFLICT (entity_key, feature_name) DO UPDATE SET {update}
 """
 
 
 def can_write(config: RepoConfig) -> bool:
-    """Tell whether the store's table lacks the columns of its special modes."""
-    settings = config.online_store
-    return not settings.vector_enabled and not settings.enable_openai_compatible_store
+    """Tell whether the store's table lacks the column of numbers, for searches as OpenAI's."""
+    return not config.online_store.enable_openai_compatible_store
 
 
 def write(
@@ -79,14 +80,8 @@ def empty(config: RepoConfig, store: Any, view: FeatureView) -> int:
 
 
 def _write(config: RepoConfig, store: Any, view: FeatureView, table: pa.Table) -> None:
-    versioned = config.registry.enable_online_feature_view_versioning
-    move = sql.SQL(MOVE).format(
-        table=sql.Identifier(compute_table_id(config.project, view, versioned)),
-        columns=sql.SQL(", ").join(map(sql.Identifier, COLUMNS)),
-        update=sql.SQL(", ").join(
-            sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in list(COLUMNS)[2:]
-        ),
-    )
+    searched = bool(config.online_store.vector_enabled)
+    move = _move(config, view, searched)
     keys = key_bytes(table, view, config.entity_key_serialization_version)
     events, known = (
         column.cast(pa.timestamp("us", tz="UTC")).to_pylist()
@@ -102,9 +97,22 @@ def _write(config: RepoConfig, store: Any, view: FeatureView, table: pa.Table) -
             for field in view.features:
                 values = value_bytes(table[field.name], field.dtype.to_value_type())
                 texts = value_texts(table[field.name])
-                for key, value, text, event, created in zip(
-                    keys, values, texts, events, known, strict=True
-                ):
-                    copy.write_row((key, field.name, value, text, event, created))
+                vectors = list_texts(table[field.name]) if searched else repeat(None, len(keys))
+                for key, *cells in zip(keys, values, texts, events, known, vectors, strict=True):
+                    copy.write_row((key, field.name, *cells))
         cursor.execute(move)
         connection.commit()
+
+
+def _move(config: RepoConfig, view: FeatureView, searched: bool) -> sql.Composed:
+    versioned = config.registry.enable_online_feature_view_versioning
+    columns = [name for name in COLUMNS if searched or name != "vector_value"]
+    values = [f"{name}::vector" if name == "vector_value" else name for name in columns]
+    return sql.SQL(MOVE).format(
+        table=sql.Identifier(compute_table_id(config.project, view, versioned)),
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        values=sql.SQL(", ".join(values)),
+        update=sql.SQL(", ").join(
+            sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in columns[2:]
+        ),
+    )

@@ -1,11 +1,13 @@
 """Servers behind a repository: their names without secrets, what their errors mean, retries."""
 
 import contextlib
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from itertools import takewhile
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from feast.repo_config import RepoConfig
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
@@ -22,10 +24,13 @@ FIRST_PAUSE = 0.5  # seconds; the next ones are 1, 2, 4 and 8
 SETTINGS = {
     "redis": "`connection_string` under `online_store`",
     "postgres": "`host`, `port`, `database`, `user` and `password` under `online_store`",
+    "dynamodb": "`region` and `endpoint_url` under `online_store`",
 }
-# By the names of the clients' error classes: neither client need be installed. The first of an
-# error's classes that stands here, from the most special on, says what it means.
+# By the names of the clients' error classes and Amazon's codes: no client need be installed. The
+# first of an error's that stands here, from the most special on, says what it means.
 PASSING = "cannot be reached, or closed the connection"
+BUSY = "has no capacity left for this; give its table more, or try again later"
+NO_KEYS = "has no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 REFUSED = "refused the user or the password"
 MEANINGS = {
     "AuthenticationError": REFUSED,
@@ -41,8 +46,24 @@ MEANINGS = {
     "ConnectionError": PASSING,
     "TimeoutError": PASSING,
     "OperationalError": PASSING,
+    "HTTPClientError": PASSING,
+    "InternalServerError": PASSING,
+    "ProvisionedThroughputExceededException": BUSY,
+    "ThrottlingException": BUSY,
+    "RequestLimitExceeded": BUSY,
+    "NoCredentialsError": NO_KEYS,
+    "PartialCredentialsError": NO_KEYS,
+    "UnrecognizedClientException": "does not know the access key; see AWS_ACCESS_KEY_ID",
+    "InvalidSignatureException": "refused the secret key, or this machine's clock is wrong; see "
+    "AWS_SECRET_ACCESS_KEY",
+    "ExpiredTokenException": "says that the session has expired; see AWS_SESSION_TOKEN",
+    "AccessDeniedException": "does not permit this user that",
+    "ResourceNotFoundException": "lacks a table in this region; run `feast apply`",
+    "InvalidRegionError": "was not asked: no region is called so",
 }
-CLIENTS = {"redis", "psycopg", "psycopg_pool"}
+ENDPOINTS = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")  # as Amazon's client reads them
+SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+CLIENTS = {"redis", "psycopg", "psycopg_pool", "botocore"}
 
 
 def is_server(config: RepoConfig) -> bool:
@@ -68,6 +89,11 @@ def online_server(config: RepoConfig) -> str:
         return "Redis at " + ", ".join(part.rsplit("@", 1)[-1] for part in parts)
     if kind == "postgres":
         return f"PostgreSQL at {settings.host}:{settings.port}/{settings.database}"
+    if kind == "dynamodb":
+        places = [os.environ.get(name) for name in ENDPOINTS]
+        at = next(filter(None, [settings.endpoint_url, *places]), "")
+        host = urlsplit(at).netloc.rpartition("@")[2]
+        return f"DynamoDB{f' at {host}' if host else ''} in region {settings.region}"
     return f"the online store ({kind})"
 
 
@@ -127,7 +153,7 @@ def errors_named(config: RepoConfig, store: Any) -> Iterator[None]:
         where = SETTINGS.get(str(config.online_store.type), "`online_store`")
         server = online_server(config)
         raise EmbfeastError(
-            f"{server} {_meaning(error)} ({_said(error, config.online_store)}); see {where} in "
+            f"{server} {_meaning(error)} ({said(error, config)}); see {where} in "
             f"feature_store.yaml{unset_variables(server)}"
         ) from error
 
@@ -141,7 +167,8 @@ def unset_variables(text: str) -> str:
 def _meaning(error: BaseException) -> str:
     if _was_refused(error):
         return REFUSED
-    names = [kind.__name__ for kind in type(error).__mro__]
+    answer = getattr(error, "response", None) or {}
+    names = [answer.get("Error", {}).get("Code"), *(kind.__name__ for kind in type(error).__mro__)]
     return next((MEANINGS[name] for name in names if name in MEANINGS), "refused this")
 
 
@@ -150,7 +177,7 @@ def _is_servers(error: BaseException) -> bool:
 
 
 def _may_pass(error: BaseException) -> bool:
-    return _is_servers(error) and _meaning(error) == PASSING
+    return _is_servers(error) and _meaning(error) in (PASSING, BUSY)
 
 
 def _was_refused(error: BaseException) -> bool:
@@ -161,12 +188,12 @@ def _was_refused(error: BaseException) -> bool:
     return bool(login.used_password) and "starting up" not in str(error)
 
 
-def _said(error: Exception, settings: Any) -> str:
-    """Return the server's words in one line, without the password."""
-    said = " ".join(str(error).split())
-    if password := _password(settings):
-        said = said.replace(password, "***")
-    return "".join(c if c.isprintable() else "?" for c in said)[:300]
+def said(error: Exception, config: RepoConfig) -> str:
+    """Return a server's words in one line, without what is secret."""
+    words = " ".join(str(error).split())
+    for secret in (_password(config.online_store), *map(os.environ.get, SECRETS)):
+        words = words.replace(secret or "\0", "***")
+    return "".join(c if c.isprintable() else "?" for c in words)[:300]
 
 
 def _password(settings: Any) -> str:

@@ -44,6 +44,20 @@ def value_texts(column: pa.ChunkedArray) -> list[str | None]:
     return [None if cell is None else str(cell) for cell in column.to_pylist()]
 
 
+def list_texts(column: pa.ChunkedArray) -> list[str | None]:
+    """Return lists of numbers as text, which pgvector reads; what is no list has none.
+
+    >>> list_texts(pa.chunked_array([pa.array([[0.5, 2], None], pa.list_(pa.float32()))]))
+    ['[0.5,2]', None]
+    """
+    kind = column.type.value_type if pa.types.is_list(column.type) else None
+    if kind is None or not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+        return [None] * len(column)
+    joined = pc.binary_join(column.cast(pa.list_(pa.string())), ",")
+    texts: list[str | None] = pc.binary_join_element_wise("[", joined, "]", "").to_pylist()
+    return texts
+
+
 def float_texts(cells: pa.Array) -> pa.Array:
     """Return numbers as Python writes them; nulls stay null.
 

@@ -11,7 +11,7 @@ from feast.repo_config import RepoConfig
 from embfeast.errors import EmbfeastError
 from embfeast.plugin import feast_compat
 from embfeast.plugin.online import any_store
-from embfeast.plugin.online.servers import online_server, unset_variables
+from embfeast.plugin.online.servers import online_server, said, unset_variables
 from embfeast.plugin.online.writer import AGAIN, BulkWriter
 
 # Feast's online store: the module beside this one that writes to it. It is imported when its store
@@ -19,6 +19,7 @@ from embfeast.plugin.online.writer import AGAIN, BulkWriter
 WRITERS = {
     "feast.infra.online_stores.sqlite.SqliteOnlineStore": "sqlite",
     "feast.infra.online_stores.redis.RedisOnlineStore": "redis",
+    "feast.infra.online_stores.dynamodb.DynamoDBOnlineStore": "dynamodb",
     "feast.infra.online_stores.postgres_online_store.postgres.PostgreSQLOnlineStore": "postgres",
 }
 
@@ -43,7 +44,9 @@ def write_online(
     except Exception as error:  # each store raises its own kinds
         server = online_server(config)
         raise EmbfeastError(
-            f"view {view.name!r}: {server} refused a write: {error}{unset_variables(server)}", AGAIN
+            f"view {view.name!r}: {server} refused a write: {said(error, config)}"
+            f"{unset_variables(server)}",
+            AGAIN,
         ) from error
 
 
@@ -63,7 +66,8 @@ def erase_online(config: RepoConfig, store: Any, view: FeatureView, keys: pa.Tab
         raise
     except Exception as error:  # each store raises its own kinds
         raise EmbfeastError(
-            f"view {view.name!r}: {online_server(config)} refused to remove keys: {error}",
+            f"view {view.name!r}: {online_server(config)} refused to remove keys: "
+            f"{said(error, config)}",
             "run the same command again once it takes writes",
         ) from error
 
@@ -80,7 +84,8 @@ def empty_online(config: RepoConfig, store: Any, view: FeatureView) -> int | Non
         return (_own_writer(store) or any_store).empty(config, store, view)
     except Exception as error:  # each store raises its own kinds
         raise EmbfeastError(
-            f"view {view.name!r}: {online_server(config)} refused to free its rows: {error}",
+            f"view {view.name!r}: {online_server(config)} refused to free its rows: "
+            f"{said(error, config)}",
             "run the same command again once it takes writes",
         ) from error
 

@@ -20,6 +20,7 @@ from feast.saved_dataset import SavedDatasetStorage
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.training.entity_rows import EntityRows
 from embfeast.plugin.training.free_memory import free_bytes
+from embfeast.storage import Folder, exists, is_local, refused, remove_file
 from embfeast.tables.files import ROW_GROUP, parquet_folder, write_file, write_to_folder
 from embfeast.tables.place import Place
 
@@ -136,23 +137,31 @@ class DuckDBRetrievalJob(RetrievalJob):
         SavedDatasetLocationAlreadyExists
             The place is taken and may not be overwritten.
         EmbfeastError
-            The storage is no Parquet file or folder on this machine.
+            The storage is no Parquet file or folder, or it cannot be written.
         """
         if not isinstance(storage, SavedDatasetFileStorage):
             raise EmbfeastError(
                 f"a saved dataset goes into SavedDatasetFileStorage(path), not "
                 f"{type(storage).__name__}"
             )
-        path = Path(FileSource.get_uri_for_file_path(self._repo, storage.file_options.uri))
-        if path.exists() and not allow_overwrite:
-            raise SavedDatasetLocationAlreadyExists(location=str(path))
-        if path.suffix == ".parquet":
-            write_to_folder(path.parent, self._slices(path.parent), path.name)
-            return
-        stale = parquet_folder(path)
-        write_to_folder(path, self._slices(path))
+        uri = FileSource.get_uri_for_file_path(self._repo, storage.file_options.uri)
+        try:
+            if _is_taken(uri) and not allow_overwrite:
+                raise SavedDatasetLocationAlreadyExists(location=uri)
+            self._write(uri)
+        except OSError as error:
+            raise refused(f"saved dataset {uri}", error) from error
+
+    def _write(self, uri: str) -> None:
+        folder, name, stale = Folder(uri), "", []
+        if uri.endswith(".parquet"):
+            above, _, name = uri.rpartition("/")
+            folder = Folder(above or ".")
+        else:
+            stale = parquet_folder(folder)
+        write_to_folder(folder, self._slices(folder.path if folder.is_local else None), name)
         for file in stale:
-            Path(file).unlink()
+            remove_file(file)
 
     def supports_remote_storage_export(self) -> bool:
         """Tell whether there is an ``export_location``."""
@@ -203,6 +212,12 @@ class DuckDBRetrievalJob(RetrievalJob):
         table = self._evaluate()
         for start in range(0, max(table.num_rows, 1), STEP):
             yield table.slice(start, STEP)
+
+
+def _is_taken(uri: str) -> bool:
+    if is_local(uri):
+        return Path(uri).exists()
+    return exists(uri) or bool(Folder(uri).names())
 
 
 def check_room(needed: float) -> None:

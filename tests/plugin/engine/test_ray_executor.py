@@ -28,12 +28,12 @@ from embfeast.tables.files import write_file
 from embfeast.tables.place import Place
 from embfeast.tables.table import Table
 from embfeast.texts.opened import OpenedTexts
+from tests.plugin.engine.ray_machines import two_machines
 from tests.plugin.test_online_stores import ServerRepo, postgres_store
 from tests.services import REDIS, postgres_database, redis_keys
 from tests.small_repository import Repo, day, sample_rows
 
 pytest.importorskip("ray")
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before a cluster starts: no report to its makers
 PERIOD = (day(-1), day(400))
 
 
@@ -69,15 +69,9 @@ def expected(template, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A head that computes nothing and two machines of one CPU each; the last test loses one."""
-    from ray.cluster_utils import Cluster
-
-    machine = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **machine})
-    machine.pop("include_dashboard")
-    made.machines = [made.add_node(num_cpus=1, **machine) for _ in range(2)]
-    yield made
-    made.shutdown()
+    """Of whose machines the last test loses one."""
+    with two_machines() as made:
+        yield made
 
 
 def tables(repo: Repo) -> list[Table]:
