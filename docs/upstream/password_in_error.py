@@ -1,4 +1,4 @@
-"""An error about a setting prints the other settings of its section: a password among them."""
+"""A password that YAML takes for a number is printed by the error that it causes."""
 
 import tempfile
 from pathlib import Path
@@ -12,9 +12,11 @@ file.write_text(
 provider: local
 registry: registry.db
 online_store:
-  type: redis
-  connection_string: "host:6379,password=correct-horse"
-  key_ttl_second: 5
+  type: postgres
+  host: server
+  database: features
+  user: feast
+  password: 20261127
 entity_key_serialization_version: 3
 """
 )
@@ -24,4 +26,4 @@ try:
 except Exception as error:
     said = str(error)
 print(said)
-raise SystemExit("correct-horse" in said)
+raise SystemExit("20261127" in said)

@@ -50,7 +50,7 @@ def services_that_pin(store: FeatureStore, name: str, number: int) -> list[str]:
 def _pins(store: FeatureStore, *, allow_cache: bool) -> dict[tuple[str, int], list[str]]:
     """Return, by name and number of a pinned version, the services that pin it."""
     pins = defaultdict(list)
-    for service in store.list_feature_services(allow_cache=allow_cache):
+    for service in store.registry.list_feature_services(store.project, allow_cache=allow_cache):
         for projection in service.feature_view_projections:
             if projection.version_tag is not None:
                 pins[projection.name, projection.version_tag].append(service.name)
