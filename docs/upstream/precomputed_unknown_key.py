@@ -39,7 +39,8 @@ store = FeatureStore(
     )
 )
 plain = FeatureService(name="plain", features=[view])
-store.apply([user, view, plain, FeatureService(name="fast", features=[view], precompute_online=True)])
+fast = FeatureService(name="fast", features=[view], precompute_online=True)
+store.apply([user, view, plain, fast])
 store.materialize(now - pd.Timedelta(days=9), now)
 
 
