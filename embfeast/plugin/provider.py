@@ -27,6 +27,7 @@ from embfeast.plugin.online.request import checked_columns
 from embfeast.plugin.online.servers import call_online, errors_named
 from embfeast.plugin.online.status import add_status
 from embfeast.plugin.online.text_search import search_texts
+from embfeast.plugin.pinned import pinned_versions
 from embfeast.plugin.settings import RepositorySettings
 from embfeast.plugin.source import DuckDBSource
 from embfeast.plugin.source_scan import check_view_names
@@ -91,7 +92,9 @@ class TextFeatureProvider(PassthroughProvider):
     def _push(self, views: list[FeatureView], df: pd.DataFrame, *, online: bool = True) -> None:
         from embfeast.plugin.engine.push import push_texts  # brings the tricks: no lookup has them
 
-        push_texts(self.repo_config, self.online_store, views, df, online=online)
+        # Versions that services pin come after: a model of an older recipe goes on being served.
+        for one in (views, *pinned_versions(self._store, views)):
+            push_texts(self.repo_config, self.online_store, one, df, online=online)
 
     def _pushed_to(self, text: Any) -> list[FeatureView]:
         """Return the applied views that are computed from a view; none where it is Feast's own."""

@@ -7,6 +7,7 @@ from feast import FeatureStore
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.feature_table import DIGEST_TAG
 from embfeast.plugin.online.write import empty_online
+from embfeast.plugin.pinned import services_that_pin
 from embfeast.recipe.versions import load_version, make_current
 from embfeast.repository.repository import Repository
 
@@ -46,7 +47,7 @@ def promote(store: FeatureStore | Repository, digest: str) -> dict[str, str]:
 
 
 def drop_version(store: FeatureStore | Repository, digest: str) -> dict[str, int | None]:
-    """Empty the online rows of a recipe that is not promoted.
+    """Empty the online rows of a recipe that is not promoted and that no feature service pins.
 
     Its feature tables and the recipe stay, so that training sets of that version can still be
     made, and `feast materialize --version` brings its online rows back.
@@ -60,11 +61,17 @@ def drop_version(store: FeatureStore | Repository, digest: str) -> dict[str, int
     repository = Repository.of(store)
     opened = repository.store
     digest, numbers = _versions(repository, digest)
-    for name in numbers:
+    for name, number in numbers.items():
         promoted = opened.registry.get_any_feature_view(name, opened.project)
         if promoted.tags[DIGEST_TAG] == digest:
             raise EmbfeastError(
                 f"recipe {digest[:12]} is promoted: requests read its rows", "promote another first"
+            )
+        if services := services_that_pin(opened, name, number):
+            raise EmbfeastError(
+                f"{name}@v{number} of recipe {digest[:12]} is pinned by feature service "
+                f"{', '.join(map(repr, services))}: its requests read these rows",
+                f"apply it without that version, or run `feast delete {services[0]}`, first",
             )
     freed = {}
     for name, number in numbers.items():

@@ -1,22 +1,27 @@
 """What Feast's integration tests run on: embfeast's stores, and Feast's own dask and duckdb.
 
-`scripts/feast_suite.py` names this module in FULL_REPO_CONFIGS_MODULE and chooses by
-SUITE_STORE (a key of CREATORS) and SUITE_ONLINE (a key of ONLINE). Stores of ours get our provider
-and engine, Feast's own get Feast's.
+`scripts/feast_suite.py` names this module in FULL_REPO_CONFIGS_MODULE, loads it into pytest before
+any test, and chooses by SUITE_STORE (a key of CREATORS), SUITE_ONLINE (a key of ONLINE) and
+SUITE_REMOTE (the offline store behind Feast's own server of such). Stores of ours get our provider,
+engine and registry file, Feast's own get Feast's.
 """
 
 import os
-import sys
 import tempfile
 import uuid
 from pathlib import Path
 
 import duckdb
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+import yaml
 from feast import FileSource
 from feast.data_format import ParquetFormat
 from feast.infra.offline_stores.duckdb import DuckDBOfflineStoreConfig as FeastDuckDBConfig
+from feast.infra.registry import registry
+from testcontainers.core.container import DockerContainer
 
 import tests.universal.feature_repos.integration_test_repo_config as feast_config
 import tests.universal.feature_repos.universal.data_sources.file as feast_files
@@ -112,30 +117,38 @@ CREATORS = {
     "feast_dask": FeastDask,
     "feast_duckdb": FeastDuckDB,
 }
+POSTGRES = {
+    "type": "postgres",
+    "host": os.environ.get("PGHOST", "127.0.0.1"),
+    "port": int(os.environ.get("PGPORT", "5432")),
+    "database": "feast_suite",
+    "user": os.environ.get("PGUSER", "postgres"),
+    "password": os.environ.get("PGPASSWORD", ""),
+    "sslmode": "disable",
+}
 ONLINE = {
     "sqlite": {"type": "sqlite"},
     "redis": {"type": "redis", "connection_string": "127.0.0.1:6379,db=9"},
-    "postgres": {
-        "type": "postgres",
-        "host": os.environ.get("PGHOST", "127.0.0.1"),
-        "port": int(os.environ.get("PGPORT", "5432")),
-        "database": os.environ.get("PGDATABASE", "postgres"),
-        "user": os.environ.get("PGUSER", "postgres"),
-        "password": os.environ.get("PGPASSWORD", ""),
-        "sslmode": "disable",
-    },
+    "postgres": POSTGRES,
+    "pgvector": POSTGRES | {"vector_enabled": True},
+    "milvus": {"type": "milvus", "embedding_dim": 2, "path": "online_store.db"},
 }
 STORE, ONLINE_STORE = os.environ["SUITE_STORE"], os.environ["SUITE_ONLINE"]
 CREATOR, OURS = CREATORS[STORE], not STORE.startswith("feast_")
+if os.environ.get("SUITE_REMOTE"):
+    CREATOR = type("Remote", (feast_files.RemoteOfflineStoreDataSourceCreator, CREATOR), {})
 PROVIDER = "embfeast.plugin.TextFeatureProvider" if OURS else "local"
 ENGINE = {"type": "embfeast.plugin.EmbeddingComputeEngine"} if OURS else "local"
 
 AVAILABLE_OFFLINE_STORES = [(PROVIDER, CREATOR)]
 AVAILABLE_ONLINE_STORES = {ONLINE_STORE: (ONLINE[ONLINE_STORE], None)}
 
+# Feast's module reads the two names above out of this one: what follows changes the other way.
+import tests.universal.feature_repos.repo_configuration as feast_stores  # noqa: E402
+from tests.utils.cli_repo_creator import CliRunner  # noqa: E402
+
 # Tests that name no offline store, or only "file", take Feast's creator of files: they get ours.
-_configurations = sys.modules["tests.universal.feature_repos.repo_configuration"]
-_configurations.OFFLINE_STORE_TO_PROVIDER_CONFIG["file"] = (PROVIDER, CREATOR)
+feast_stores.OFFLINE_STORE_TO_PROVIDER_CONFIG["file"] = (PROVIDER, CREATOR)
 feast_files.FileDataSourceCreator = CREATOR
 _init = feast_config.IntegrationTestRepoConfig.__init__
 
@@ -148,3 +161,57 @@ def _with_our_engine(self, *args, **kwargs):
 
 
 feast_config.IntegrationTestRepoConfig.__init__ = _with_our_engine
+if OURS:
+    path = "embfeast.plugin.AtomicFileRegistryStore"
+    registry.REGISTRY_STORE_CLASS_FOR_SCHEME |= {"": path, "file": path}
+
+
+# Tests of commands and servers write a feature_store.yaml, or let `feast init` write it.
+IN_FILES = {"provider": PROVIDER, "batch_engine": ENGINE}
+if OURS:
+    IN_FILES["offline_store"] = {"type": "embfeast.plugin.DuckDBOfflineStore"}
+elif STORE == "feast_duckdb":
+    IN_FILES["offline_store"] = {"type": "duckdb"}
+_run = CliRunner.run
+
+
+def _run_on_the_store(self, words, cwd, *args, **kwargs):
+    if "init" not in words:
+        _put_the_store_in(Path(cwd))
+    done = _run(self, words, cwd, *args, **kwargs)
+    if "init" in words:
+        _put_the_store_in(Path(cwd))
+    return done
+
+
+def _put_the_store_in(folder):
+    for file in folder.rglob("feature_store.yaml"):
+        settings = yaml.safe_load(file.read_text())
+        offline = settings.get("offline_store") or {}
+        if "remote" not in (offline if isinstance(offline, str) else offline.get("type", "")):
+            file.write_text(yaml.safe_dump(settings | IN_FILES))
+
+
+CliRunner.run = _run_on_the_store
+
+
+def _no_docker(*_, **__):
+    pytest.skip("needs Docker")
+
+
+DockerContainer.__init__ = _no_docker
+
+
+def pytest_configure():
+    """Make the database of the tests."""
+    if ONLINE[ONLINE_STORE] is POSTGRES or ONLINE_STORE == "pgvector":
+        login = {name: POSTGRES[name] for name in ("host", "port", "user", "password")}
+        with psycopg.connect(**login, dbname="postgres", autocommit=True) as connection:
+            connection.execute("DROP DATABASE IF EXISTS feast_suite WITH (FORCE)")
+            connection.execute("CREATE DATABASE feast_suite")
+
+
+def pytest_runtest_setup():
+    """Let tests run that are left out where a server is taken for one in Docker."""
+    if ONLINE_STORE in ("redis", "postgres"):
+        os.environ["FEAST_IS_LOCAL_TEST"] = "False"

@@ -6,9 +6,10 @@ import pytest
 
 from embfeast import EmbfeastError
 from embfeast.commands.console import open_repository
+from embfeast.plugin.monitoring import vectors
 from embfeast.report import Wanted, write_report
 from embfeast.report.section import Figure
-from embfeast.report.sections.drift import _heat
+from embfeast.report.sections.drift import _as_monitored, _heat
 from embfeast.repository.sources import text_source
 from tests.report.conftest import messages
 from tests.report.repositories import EVERY_TRICK, make_repository
@@ -105,6 +106,17 @@ def test_a_source_without_any_text_is_said(tmp_path, encoder):
         connection.execute("UPDATE messages SET text = ' '")
     with pytest.raises(EmbfeastError, match="has no text"):
         written(repo, tmp_path)
+
+
+def test_drift_is_told_by_the_figures_of_the_monitoring(rng):
+    embedding = rng.normal(size=(200, 8))
+    embedding[120:] += 1.5
+    fitted = np.arange(200) < 120
+    told = vectors.drift(embedding[:120], embedding[120:])
+    (said,) = _as_monitored(embedding, fitted)
+    assert told["low"] > 0.8
+    assert f"80 texts since the fit from the others with an AUC of {told['auc']:.2f}" in said
+    assert _as_monitored(embedding, np.ones(200, dtype=bool)) == []
 
 
 def test_a_mean_of_under_five_texts_is_not_coloured():

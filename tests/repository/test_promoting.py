@@ -125,18 +125,66 @@ def test_training_sets_pin_versions(versioned):
     assert [None if v is None else v.tolist() for v in now] != old
 
 
-@pytest.mark.skipif(
+services_pin = pytest.mark.skipif(
     Version(metadata.version("feast")) < Version("0.67.0.dev0"),
     reason="services of Feast 0.66 take views alone",
 )
+OLD_MODEL = ["review_reduced@v0:reduced", "review_reduced@v0:review_reduced_digest"]
+
+
+def read_by_old_model(store) -> dict[str, list]:
+    return store.get_online_features(store.get_feature_service("old_model"), KEYS).to_dict()
+
+
+@services_pin
 def test_services_pin_versions(versioned):
     repo, _, before = versioned
     store = repo.apply(repo.fit(day(11), SETTINGS))
-    references = ["review_reduced@v0:reduced", "review_reduced@v0:review_reduced_digest"]
-    store.apply([FeatureService(name="old_model", features=references)])
-    found = store.get_online_features(store.get_feature_service("old_model"), KEYS).to_dict()
+    store.apply([FeatureService(name="old_model", features=OLD_MODEL)])
+    found = read_by_old_model(store)
     assert found["reduced"] == before["reduced"]
     assert set(found["embfeast_status"]) == {"current"}
+
+
+@services_pin
+def test_a_push_reaches_the_versions_that_services_pin(tmp_path):
+    repo = VersionedRepo(tmp_path / "repo")
+    repo.write_texts(sample_rows())
+    old = repo.fit(day(8), SETTINGS)
+    repo.apply(old, repo.push_source()).materialize(day(-1), day(20))
+    new = repo.fit(day(11), SETTINGS)
+    store = repo.apply(new, repo.push_source())
+    store.materialize(day(-1), day(20))
+    said = {"title": "parcel", "body": "it never came", "written_at": day(13), "known_at": day(13)}
+
+    store.push("review_push", pd.DataFrame([{"review_id": 1, **said}]))
+    unpinned = read(store, "@v0")
+    store.apply([FeatureService(name="old_model", features=OLD_MODEL)])
+    store.push("review_push", pd.DataFrame([{"review_id": 3, **said}]))
+    found, now = read_by_old_model(store), read(store)
+    assert found["reduced"][1] == unpinned["reduced"][1], "pushed before a service pinned it"
+    assert found["reduced"][3] != unpinned["reduced"][3]
+    assert set(found["review_reduced_digest"]) == {old.digest}
+    assert set(found["embfeast_status"]) == {"current"}
+    assert now["reduced"][1] == now["reduced"][3], "the promoted version has both"
+    assert set(now["review_reduced_digest"]) == {new.digest}
+
+    promote(store, old.digest)
+    store.push("review_push", pd.DataFrame([{"review_id": 5, **said}]))
+    again = read(store)["reduced"]
+    assert again[5] == again[3] == found["reduced"][3], "the bits that the promoted recipe gives"
+
+
+@services_pin
+def test_a_version_that_a_service_pins_is_not_dropped(versioned):
+    repo, old, before = versioned
+    store = repo.apply(repo.fit(day(11), SETTINGS))
+    store.apply([FeatureService(name="old_model", features=OLD_MODEL)])
+    with pytest.raises(EmbfeastError, match="pinned by feature service 'old_model'"):
+        drop_version(store, old.digest)
+    assert read_by_old_model(store)["reduced"] == before["reduced"]
+    store.delete_feature_service("old_model")
+    assert drop_version(store, old.digest)["review_reduced@v0"] == 12
 
 
 def test_dropping_a_version_frees_its_rows_alone(versioned):

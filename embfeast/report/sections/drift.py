@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from embfeast.plugin.monitoring import vectors
 from embfeast.report.charts import bars, finished, number, records, word
 from embfeast.report.sample import ReportSample
 from embfeast.report.section import Figure, Section, Table
@@ -53,6 +54,7 @@ def drift(sample: ReportSample) -> Section:
         ),
         f"By chance alone a mean of n texts moves by about 1/√n: 0.1 for 100 texts. Periods of "
         f"fewer than {LEAST_TEXTS} texts are not counted.",
+        *_as_monitored(sample.embedding, _fitted_rows(sample)),
     ]
     parts: list[Figure | Table] = [
         _volume(sample, unit, names, counts),
@@ -87,6 +89,23 @@ def _fitted_rows(sample: ReportSample) -> NDArray[np.bool_]:
         return np.ones(len(sample.texts), dtype=bool)
     before = np.asarray(sample.times < pd.Timestamp(as_of))
     return before if before.any() else np.ones(len(sample.texts), dtype=bool)
+
+
+def _as_monitored(embedding: NDArray[np.float64], fitted: NDArray[np.bool_]) -> list[str]:
+    """Say of the later texts what `feast monitor run` keeps of the embedding."""
+    earlier, later = embedding[fitted], embedding[~fitted]
+    if min(len(earlier), len(later)) < vectors.FEWEST:
+        return []
+    told = vectors.drift(earlier, later)
+    if told is None:
+        return []
+    return [
+        f"A classifier tells the {len(later):,} texts since the fit from the others with an AUC of "
+        f"{told['auc']:.2f} (95 % interval {told['low']:.2f} to {told['high']:.2f}; 0.5 is no "
+        f"drift), and they lie {vectors.novelty(earlier, later).mean():.2f} times as far from the "
+        "nearest of those as those from one another: of stored rows, `feast monitor run` keeps "
+        "these figures as embedding.drift and embedding.novelty."
+    ]
 
 
 def _moved(
