@@ -22,13 +22,16 @@ def wait_for(port: int) -> None:
 
 
 class Server:
-    """An S3 server whose content outlives its sleep: SIGSTOP is a server that does not answer."""
+    """An S3 server whose content outlives its sleep: SIGSTOP is a server that does not answer.
 
-    def __init__(self) -> None:
+    Or another module's, which is told address and port in the same words.
+    """
+
+    def __init__(self, module: str = "moto.server") -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        words = [sys.executable, "-m", module, "-H", "127.0.0.1", "-p", str(self.port)]
         self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(self.port)
 
@@ -102,7 +105,9 @@ def answering(bucket, monkeypatch):
             subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         )
         port = made[0].stdout.readline().strip()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        url = f"http://127.0.0.1:{port}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        return url
 
     yield answer
     for one in made:
