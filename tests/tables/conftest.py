@@ -1,6 +1,7 @@
 """A feature table of a few columns, and rows for it."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pyarrow as pa
 import pytest
@@ -76,12 +77,16 @@ def use_files(folder: str) -> None:
 
 
 def write_at_once(place: Place) -> None:
-    """Let three writers add rows, some of them the same."""
+    """Let three writers add rows, some of them the same, all at the same moments."""
+    together = Barrier(3, timeout=60)
 
     def write(number: int) -> None:
         appender = Appender(Table.open(place, 0), IDENTITY)
-        for start in range(number, 40, 10):
-            appender.append(rows(start, 10))
+        for start in range(number, 40, 5):
+            file = write_file(place, rows(start, 5))
+            appender.table.reload()
+            together.wait()
+            appender.add(file)
 
     ensure_table(place, SCHEMA)
     with ThreadPoolExecutor(3) as pool:
