@@ -25,13 +25,15 @@ class Server:
     """A server that speaks as Amazon's S3 and DynamoDB do.
 
     Its content outlives its sleep: SIGSTOP is a server that does not answer.
+
+    Or another module's, which is told address and port in the same words.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "moto.server") -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        words = [sys.executable, "-m", module, "-H", "127.0.0.1", "-p", str(self.port)]
         self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(self.port)
 
@@ -160,7 +162,8 @@ def answering(bucket, monkeypatch):
 
         def answer(status, code):
             body = f"<Error><Code>{code}</Code><Message>{HUSH}</Message></Error>"
-            port = made.enter_context(server_that_answers(status, body))
-            monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+            url = f"http://127.0.0.1:{made.enter_context(server_that_answers(status, body))}"
+            monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+            return url
 
         yield answer

@@ -18,9 +18,9 @@ from embfeast.repository.following import follow_texts
 from embfeast.repository.repository import Repository
 from embfeast.storage import remove_file
 from embfeast.tables.columns import ENTITY, TEXT_DIGEST
-from embfeast.tables.place import Place
+from embfeast.tables.place import LOG, Place
 from embfeast.tables.rewrite import delete_keys
-from embfeast.tables.table import LOG, Table
+from embfeast.tables.table import Table
 from embfeast.texts.database import quote
 from embfeast.texts.forgotten import ForgottenKeys
 from embfeast.texts.opened import joined_texts

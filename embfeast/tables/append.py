@@ -41,10 +41,11 @@ def until_committed(table: Table) -> Retrying:
     BusyError
         They do so for longer than `PATIENCE`.
     """
+    place = table.place  # alone: what tries again outlives the table
 
     def give_up(state: object) -> None:
         raise BusyError(
-            f"feature table {table.place} was written by others for {PATIENCE:g} seconds without a "
+            f"feature table {place} was written by others for {PATIENCE:g} seconds without a "
             "pause; nothing was stored",
             "try again",
         )
@@ -109,8 +110,8 @@ class Appender:
         return file.rows
 
     def _commit(self, file: DataFile) -> None:
-        outdated = self._outdated_by(file)
-        if not outdated.num_rows:
+        outdated = self._outdated_by(file) if self._outdated else None
+        if outdated is None or not outdated.num_rows:
             self.table.commit([file.add()])
             return
         which = f"SEMI JOIN new ON {self._same}"
@@ -119,8 +120,6 @@ class Appender:
 
     def _outdated_by(self, file: DataFile) -> pa.Table:
         """Return the identities of a file's rows that take the place of others."""
-        if not self._outdated:
-            return self.table.schema.empty_table().select(self._identity)
         rows = file.read(self._identity)
         return self.table.query(
             f"SELECT * FROM stored SEMI JOIN new ON {self._same}",

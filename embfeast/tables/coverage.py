@@ -32,7 +32,7 @@ def add(table: Table, period: Period) -> None:
         with attempt:
             covered = read(table)
             if (merged := merge([*covered, period])) != covered:
-                table.set_property(PROPERTY, as_text(merged))
+                table.set_properties({PROPERTY: as_text(merged)})
 
 
 def covers(covered: list[Period], event: datetime, created: datetime) -> bool:
@@ -48,14 +48,14 @@ def runs(table: Table) -> list[Run]:
 
 def add_run(table: Table, period: Period) -> None:
     """Record a run that has ended just now, and the period that it covered."""
-    add(table, period)
     start, end = period
     for attempt in until_committed(table):
         with attempt:
             others = [run for run in runs(table) if run[0] < start or end < run[1]]
             kept = [*others[-MOST_RUNS:], (start, end, time.time_ns())]
             said = [[a.isoformat(), b.isoformat(), at] for a, b, at in kept]
-            table.set_property(RUNS, json.dumps(said))
+            covered = as_text(merge([*read(table), period]))
+            table.set_properties({PROPERTY: covered, RUNS: json.dumps(said)})
 
 
 def as_text(periods: list[Period]) -> str:

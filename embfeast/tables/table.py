@@ -1,8 +1,10 @@
 """A feature table at one version: a Delta table, its files listed once and read by row position."""
 
-import os
+import weakref
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -10,7 +12,13 @@ from urllib.parse import unquote
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    PostCommitHookProperties,
+    Schema,
+    Transaction,
+)
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
@@ -26,18 +34,19 @@ from embfeast.tables.files import (
     scan_files,
     write_file,
 )
-from embfeast.tables.place import READ_ERRORS, Place
+from embfeast.tables.place import LOG, READ_ERRORS, Place
 from embfeast.texts.database import connect_memory, let_read
 
-LOG = "_delta_log"
 # A file without rows, so that every reader finds the columns; upkeep and deletes leave it alone.
 EMPTY = "0-columns.parquet"
 # All commits name one application, so that of two at once the later one fails, looks again at what
 # is there, and is tried anew: a row is never there twice.
 APPLICATION = "embfeast"
+CHECKPOINT = 20  # commits from one to the next
+LOG_HOURS = 7 * 24
 SETTINGS = {
-    "delta.checkpointInterval": "20",
-    "delta.logRetentionDuration": "interval 7 days",
+    "delta.checkpointInterval": str(CHECKPOINT),
+    "delta.logRetentionDuration": f"interval {LOG_HOURS} hours",
 }
 UNADDED_HOURS = 1
 # Logs may give times in whole milliseconds.
@@ -52,6 +61,12 @@ MEANINGS = (
     ("Permission denied", "this user may not read it", "give this user the right to read it"),
     ("end version", "it has no such version", "name one that `embfeast compact` has not removed"),
 )
+
+
+# What tables knew that this process has written and nobody uses now: the next writer goes on from
+# there and need not read the log, where its newest file is still the one that was written.
+_IDLE: OrderedDict[str, dict[str, Any]] = OrderedDict()
+MOST_IDLE = 64
 
 
 class ConflictError(Exception):
@@ -79,7 +94,9 @@ class Table:
     def __init__(self, place: Place, delta: DeltaTable) -> None:
         self.place = place
         self._delta = delta
+        self._stamp: tuple[int, ...] = ()  # of the log's file of this version, if we wrote it
         self._list()
+        weakref.finalize(self, _put_back, self.__dict__).atexit = False
 
     @classmethod
     def open(cls, place: Place, at: int | datetime | None = None) -> "Table":
@@ -93,10 +110,12 @@ class Table:
         try:
             if isinstance(at, datetime):
                 delta = DeltaTable(place.uri)
-                delta.load_as_version(at if at.tzinfo else at.replace(tzinfo=UTC))
+                delta.load_as_version(place.version_at(at if at.tzinfo else at.replace(tzinfo=UTC)))
             else:
                 delta = DeltaTable(place.uri, version=at)
             return cls(place, delta)
+        except EmbfeastError:
+            raise
         except (DeltaError, OSError, ValueError) as error:
             raise _cannot_open(place, error) from error
 
@@ -110,12 +129,13 @@ class Table:
 
     def _list(self) -> None:
         self.version: int = self._delta.version()
+        self.__dict__.pop("schema", None)
         listed = pa.table(self._delta.get_add_actions(flatten=True))
         names = [unquote(str(path)) for path in listed["path"].to_pylist()]
         self._added = listed.append_column("name", pa.array(names, pa.string())).sort_by("name")
         self.files = [self.place.file(str(name)) for name in self._added["name"].to_pylist()]
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """Its columns."""
         arrow: Any = self._delta.schema().to_arrow()  # arro3's, which pyarrow takes
@@ -224,8 +244,11 @@ class Table:
     def reload(self) -> "Table":
         """Go on to the newest version."""
         try:
+            ours = self._stamp and self._stamp == self.place.stamp(self.version)
             self._delta.update_incremental()
-            self._list()
+            if self._delta.version() != self.version:
+                self._list()
+            self._stamp = self.place.stamp(self.version) if ours else ()
         except (DeltaError, OSError) as error:
             raise _cannot_open(self.place, error) from error
         return self
@@ -250,30 +273,47 @@ class Table:
             for f in remove
         ]
         self._commit(
-            lambda properties: self._delta.create_write_transaction(
-                [*add, *gone], "append", self._delta.schema(), commit_properties=properties
+            lambda **how: self._delta.create_write_transaction(
+                [*add, *gone], "append", self._delta.schema(), **how
             )
         )
 
-    def set_property(self, name: str, value: str) -> None:
+    def set_properties(self, values: Mapping[str, str]) -> None:
         """Let it say something of itself; raises as `commit` does."""
         self._commit(
-            lambda properties: self._delta.alter.set_table_properties(
-                {name: value}, raise_if_not_exists=False, commit_properties=properties
+            lambda **how: self._delta.alter.set_table_properties(
+                dict(values), raise_if_not_exists=False, **how
             )
         )
 
     def _commit(self, act: Any) -> None:
         version = self.version + 1
+        self._stamp = ()
+        # The log's old files can go where a checkpoint is written; to look for them takes as long
+        # as the commit.
+        clean = (version + 1) % CHECKPOINT == 0
         try:
-            act(CommitProperties(app_transactions=[Transaction(APPLICATION, version)]))
+            act(
+                commit_properties=CommitProperties(
+                    app_transactions=[Transaction(APPLICATION, version)]
+                ),
+                post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=clean),
+            )
         except CommitFailedError as error:
             self.reload()
             raise ConflictError(first_line(error)) from error
         except (DeltaError, OSError) as error:
             raise cannot_write(self.place, error) from error
-        _sync_log(self.place, version)
-        self.reload()
+        self.place.sync(version)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """List what we have just written, and let another table go on from there."""
+        if self._delta.version() == self.version:
+            self.reload()
+        else:  # delta-rs has read it already
+            self._list()
+        self._stamp = self.place.stamp(self.version)
 
     def checkpoint(self) -> None:
         """Write down the state, so that whoever opens it need not read the log's files before."""
@@ -287,7 +327,7 @@ class Table:
         """
         for kept, full in ((hours, False), (max(hours, UNADDED_HOURS), True)):
             self._delta.vacuum(kept, dry_run=False, enforce_retention_duration=False, full=full)
-        self.reload()
+        self._go_on()
 
 
 def ensure_table(
@@ -311,7 +351,7 @@ def ensure_table(
     EmbfeastError
         It is there with other columns, or cannot be made.
     """
-    if stored := Table.find(place):
+    if stored := _take_idle(place) or Table.find(place):
         _check_columns(stored, schema)
         return stored, False
     made = write_file(place, schema.empty_table(), EMPTY)
@@ -335,7 +375,7 @@ def make_table(
         )
     except (DeltaError, OSError) as error:
         raise cannot_write(place, error) from error
-    _sync_log(place, 0)
+    place.sync(0)
 
 
 def _check_columns(stored: Table, schema: pa.Schema) -> None:
@@ -350,18 +390,24 @@ def _check_columns(stored: Table, schema: pa.Schema) -> None:
     )
 
 
-def _sync_log(place: Place, version: int) -> None:
-    """Make a commit, and the names of the files in it, survive a power cut."""
-    if not place.is_local:
-        return
-    log = place.path / LOG
-    for path in (log / f"{version:020}.json", log, place.path):
-        if path.exists():
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+def _put_back(known: dict[str, Any]) -> None:
+    if known["_stamp"]:
+        _IDLE[known["place"].uri] = known
+        if len(_IDLE) > MOST_IDLE:
+            _IDLE.popitem(last=False)
+
+
+def _take_idle(place: Place) -> Table | None:
+    """Return a table that was put back, at the newest version, where its log is still the same."""
+    known = _IDLE.pop(place.uri, None)
+    if known is None or place.stamp(known["version"]) != known["_stamp"]:
+        return None
+    table = Table.__new__(Table)
+    table.__dict__ = known
+    weakref.finalize(table, _put_back, known).atexit = False
+    if place.stamp(table.version + 1):
+        table.reload()
+    return table
 
 
 def _is_earlier(place: Place) -> bool:

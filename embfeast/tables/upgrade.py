@@ -13,8 +13,8 @@ from embfeast.errors import EmbfeastError, first_line
 from embfeast.tables import coverage
 from embfeast.tables.columns import MOMENT, TEXT_DIGEST
 from embfeast.tables.files import DataFile, parquet_folder, write_file
-from embfeast.tables.place import READ_ERRORS, Place
-from embfeast.tables.table import EMPTY, LOG, Table, make_table
+from embfeast.tables.place import LOG, READ_ERRORS, Place
+from embfeast.tables.table import EMPTY, Table, make_table
 
 # What an earlier version kept beside the files: the parts that a joined one stands for, the covered
 # periods, and who writes.

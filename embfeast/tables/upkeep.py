@@ -13,7 +13,7 @@ import pyarrow as pa
 from embfeast.errors import EmbfeastError
 from embfeast.storage import remove_file
 from embfeast.tables.files import ROW_GROUP, file_name, write_file, written_at
-from embfeast.tables.table import EMPTY, ConflictError, Table
+from embfeast.tables.table import EMPTY, LOG_HOURS, ConflictError, Table
 
 # Of files of about one size so many are joined at a time; fewer cost a reader little.
 MOST_SMALL = 32
@@ -24,6 +24,9 @@ SIZES = ((0, 64), (64, ROW_GROUP // 4))
 MOST_ROWS = 16 * ROW_GROUP
 # Hours that an older version can still be read.
 KEPT_HOURS = 1
+# How long the log keeps its entries, and the names of files that were taken out: one whose name it
+# has lost is cleaned up as a file that was never added.
+LOG_KEPT = ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration")
 
 
 def keep_up(table: Table, *, kept_hours: int = KEPT_HOURS) -> bool:
@@ -41,6 +44,7 @@ def keep_up(table: Table, *, kept_hours: int = KEPT_HOURS) -> bool:
     EmbfeastError
         The disk is full or the folder cannot be written; the table is as before.
     """
+    _keep_log(table, kept_hours)
     for least, most in SIZES:
         small = _files_of(table, least, most)
         if len(small) >= MOST_SMALL:
@@ -60,6 +64,7 @@ def compact(table: Table, *, kept_hours: int = KEPT_HOURS) -> tuple[int, int]:
         Numbers of files.
     """
     before = len(table.files)
+    _keep_log(table, kept_hours)
     while len(small := _files_of(table, 0, ROW_GROUP // 4)) > 1:
         with contextlib.suppress(ConflictError):  # another writer came first: look again
             join(table, small)
@@ -74,6 +79,14 @@ def drop_damaged(table: Table) -> list[str]:
     if damaged:
         table.commit([], damaged)
     return damaged
+
+
+def _keep_log(table: Table, kept_hours: int) -> None:
+    """Let the log name older versions, and files that they need, for as long as those stay."""
+    said = dict.fromkeys(LOG_KEPT, f"interval {kept_hours} hours")
+    if kept_hours > LOG_HOURS and not said.items() <= table.properties.items():
+        with contextlib.suppress(ConflictError):  # another writer came first: the next run does
+            table.set_properties(said)
 
 
 def _files_of(table: Table, least: int, most: int) -> list[str]:

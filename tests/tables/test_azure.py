@@ -16,14 +16,10 @@ from http.client import HTTPConnection
 import pytest
 
 from embfeast import EmbfeastError
-from embfeast.storage import Folder, entries, exists, read_bytes, remove_file, write_bytes
-from embfeast.tables.append import Appender
 from embfeast.tables.place import Place
-from embfeast.tables.rewrite import delete_where
-from embfeast.tables.table import Table, ensure_table
-from embfeast.tables.upkeep import compact
+from embfeast.tables.table import Table
 from tests.object_storage import wait_for
-from tests.tables.conftest import IDENTITY, SCHEMA, ids, rows
+from tests.tables.conftest import use_a_table, use_files, write_at_once
 
 AZURITE = shutil.which("azurite-blob")
 pytestmark = [
@@ -77,23 +73,15 @@ def container(azurite, monkeypatch):
 
 
 def test_all_that_a_table_does_works_there(container):
-    table = ensure_table(Place(f"{container}/views/t"), SCHEMA)[0]
-    late, other = (Appender(Table.open(table.place), IDENTITY) for _ in range(2))
-    assert late.append(rows(1, 9)) == 9
-    assert other.append(rows(8, 4)) == 2
-    assert delete_where(table.reload(), "id = 3") == 1
-    before, after = compact(table, kept_hours=0)
-    assert after < before
-    assert ids(Table.open(table.place)) == [1, 2, *range(4, 12)]
+    use_a_table(Place(f"{container}/views/t"))
+
+
+def test_writers_at_once_store_every_row_once(container):
+    write_at_once(Place(f"{container}/at_once/t"))
 
 
 def test_files_beside_the_tables_are_written_listed_read_and_removed(container):
-    file = f"{container}/recipes/current"
-    write_bytes(file, b"abc")
-    assert read_bytes(file) == b"abc"
-    assert entries(Folder(f"{container}/recipes")) == {"current": False}
-    remove_file(file)
-    assert not exists(file)
+    use_files(f"{container}/recipes")
 
 
 def test_a_wrong_key_and_a_container_that_is_not_there_are_said_in_azures_words(

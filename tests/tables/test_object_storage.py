@@ -19,7 +19,7 @@ from embfeast.tables.upkeep import compact
 from tests.object_storage import HUSH
 from tests.reliability.conftest import ended, processes
 from tests.small_repository import day
-from tests.tables.conftest import IDENTITY, SCHEMA, content, ids, rows
+from tests.tables.conftest import IDENTITY, SCHEMA, content, ids, rows, write_at_once
 from tests.tables.writer import ROWS, STEPS, write
 
 pytestmark = pytest.mark.slow
@@ -50,17 +50,7 @@ def test_all_that_a_table_does_works_on_object_storage(table):
 
 
 def test_writers_at_once_store_every_row_once(table):
-    def write(number):
-        appender = Appender(Table.open(table.place, 0), IDENTITY)
-        for start in range(number, 40, 10):
-            appender.append(rows(start, 10))
-
-    writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
-    for one in writers:
-        one.start()
-    for one in writers:
-        one.join()
-    assert ids(table.reload()) == list(range(42))
+    write_at_once(table.place)
 
 
 @pytest.mark.parametrize(

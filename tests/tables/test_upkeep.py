@@ -4,14 +4,17 @@ import os
 import threading
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from embfeast import EmbfeastError
 from embfeast.tables import files, upkeep
 from embfeast.tables.append import Appender
-from embfeast.tables.table import EMPTY, ConflictError, Table
+from embfeast.tables.place import Place
+from embfeast.tables.table import EMPTY, ConflictError, Table, ensure_table
 from embfeast.tables.upkeep import MOST_SMALL, compact, drop_damaged, keep_up
-from tests.tables.conftest import IDENTITY, add, content, ids, rows
+from tests.tables.conftest import IDENTITY, SCHEMA, add, content, ids, rows
 
 
 def many(table, count=MOST_SMALL, each=3):
@@ -66,6 +69,25 @@ def test_a_row_is_rewritten_a_few_times_at_most(table, monkeypatch):
     assert len(table.files) < 2 * MOST_SMALL
 
 
+def test_a_folder_of_many_short_runs_is_at_most_twice_that_of_one(tmp_path):
+    made = [wide(100 * number, 100) for number in range(3 * MOST_SMALL)]
+    sizes = {}
+    for name, runs in {"many": made, "one": [pa.concat_tables(made)]}.items():
+        place = Place(str(tmp_path / name))
+        for run in runs:
+            table, _ = ensure_table(place, run.schema)
+            Appender(table, IDENTITY).append(run)
+            keep_up(table, kept_hours=0)
+        sizes[name] = sum(f.stat().st_size for f in place.path.rglob("*") if f.is_file())
+    assert sizes["many"] <= 2 * sizes["one"]
+
+
+def wide(first, count):
+    vectors = np.random.default_rng(first).standard_normal((count, 64), dtype=np.float32)
+    place = SCHEMA.get_field_index("vector")
+    return rows(first, count).set_column(place, SCHEMA.field(place), pa.array(list(vectors)))
+
+
 def test_replaced_files_stay_for_readers_that_listed_them_and_go_after_a_while(table):
     many(table)
     reader = Table.open(table.place)
@@ -102,6 +124,17 @@ def test_a_stop_at_any_step_leaves_the_same_rows_and_the_next_run_mends(table, m
     compact(table)
     assert content(table).equals(before)
     assert len(table.files) == 2
+
+
+def test_the_log_names_older_versions_for_as_long_as_they_are_to_be_kept(table):
+    add(table, rows(1))
+    keep_up(table)
+    assert table.version == 1, "a week is what a new table says"
+    for _ in range(2):
+        keep_up(table, kept_hours=720)
+        kept = [v for name, v in table.properties.items() if name.endswith("RetentionDuration")]
+        assert kept == ["interval 720 hours"] * 2
+        assert table.version == 2
 
 
 def test_another_writer_that_comes_first_wins_and_the_next_run_joins(table, monkeypatch):

@@ -59,6 +59,14 @@ def breaches(store) -> list:
     return [finding for finding in verify(store, sample=None, max_lag=FAR) if not finding.ok]
 
 
+def test_later_pushes_of_a_process_read_no_log_again(pushed):
+    repo, store, _ = pushed
+    store.push("review_push", rows(NEW))
+    with patch("embfeast.tables.table.DeltaTable", side_effect=AssertionError("a log was read")):
+        store.push("review_push", rows((21, *NEW[1:])))
+    assert stored(repo, store)["review_id"].to_pylist()[-2:] == [20, 21]
+
+
 def test_a_pushed_text_is_online_and_offline_at_once_in_every_view(pushed):
     repo, store, _ = pushed
     store.push("review_push", rows(NEW))

@@ -191,7 +191,7 @@ def test_coverage_decides_between_lost_and_late(ready):
     stored = table_of(repo, store, "review_embedding")
     delete_where(stored, "true")
     assert ("review_embedding", "rows") in breaches(store)
-    stored.set_property(coverage.PROPERTY, "[]")
+    stored.set_properties({coverage.PROPERTY: "[]"})
     assert ("review_embedding", "freshness") in breaches(store)
 
 
