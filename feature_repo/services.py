@@ -3,9 +3,10 @@
 from feast import FeatureService
 
 from entities import OWNER
-from views import batch, live, pairs
+from views import batch, histories, live, pairs
 
-served = [view for view in batch.values() if view.online]
+# What a text has by itself, so that a model can be asked with a text alone.
+served = [view for name, view in batch.items() if view.online and name != "ticket_history"]
 
 triage = FeatureService(
     name="triage",
@@ -25,6 +26,19 @@ triage_live = FeatureService(
     description="The same features for a text in the request",
     owner=OWNER,
 )
+if histories:
+    triage_by_customer = FeatureService(
+        name="triage_by_customer",
+        features=[*served, batch["ticket_history"]],
+        description="The same, and what the customer wrote before",
+        owner=OWNER,
+    )
+    triage_by_customer_live = FeatureService(
+        name="triage_by_customer_live",
+        features=[*live.values(), histories["ticket_history_live"]],
+        description="The same for a text in the request and who writes it",
+        owner=OWNER,
+    )
 duplicates = FeatureService(
     name="duplicates",
     features=[pairs["ticket_pair"]],

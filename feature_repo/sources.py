@@ -13,6 +13,8 @@ tickets = DuckDBSource(
     timestamp_field="event_timestamp",
     created_timestamp_column="created_timestamp",
     key_columns="ticket_id",
+    label_column="filed_as",
+    label_known_column="filed_at",  # days after the text: a label counts from then on
     description="Support tickets, one row a revision",
     owner=OWNER,
 )

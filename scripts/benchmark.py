@@ -34,6 +34,7 @@ BENCHMARKS = {
     "training-set": "training_set",
     "scaling": "scaling",
     "similar": "similar",
+    "neighbours": "neighbours",
     "ray": "ray_workers",
 }
 

@@ -4,6 +4,7 @@
 `python scripts/demo.py --data reviews.csv --text body --label stars`.
 """
 
+import math
 import sys
 import time
 import warnings
@@ -78,11 +79,18 @@ def load_data(
 
 
 def recipe_for(repo: Path) -> Path:
-    """Return the recipe for a user's file: anchors from the label names, else by clustering."""
+    """Return the recipe for a user's file, which does not say who wrote its texts.
+
+    Anchors come from the label names, else from clusters; without labels there are no neighbours'.
+    """
     recipe = yaml.safe_load((repo / "recipe.yaml").read_text())
     with _tickets(repo) as connection:
         found = connection.execute("SELECT DISTINCT category FROM labels ORDER BY 1").fetchall()
-    recipe["tricks"]["similarity"]["anchors"] = concepts([row[0] for row in found])[0] or 12
+    tricks = recipe["tricks"]
+    tricks["similarity"]["anchors"] = concepts([row[0] for row in found])[0] or 12
+    del tricks["history"]
+    if not found:
+        del tricks["neighbours"]
     path = repo / "data" / "recipe.yaml"
     path.write_text(yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True))
     return path
@@ -127,7 +135,7 @@ def learn(repo: Path, steps: Steps) -> Model | None:
 
 
 def serve(repo: Path, model: Model | None, steps: Steps) -> None:
-    """Look one ticket up, and answer for a text that nobody has stored."""
+    """Look one ticket up, and answer for a text that nobody has stored, and for who writes it."""
     store = FeatureStore(repo_path=str(repo))
     ticket, text = _a_ticket(repo)
     asked = {
@@ -139,6 +147,17 @@ def serve(repo: Path, model: Model | None, steps: Steps) -> None:
             features = lookup(store, given)
             answer = f"the model says {model.answer(features)}" if model else "no model to ask"
             said.append(f"{what}: {answer}")
+    customer = _a_customer(repo)
+    if customer is None:  # a user's file
+        return
+    with steps.step("Ask about a new text of a customer") as said:
+        features = lookup(store, {"text": NEW_TEXT, "customer_id": customer})
+        before = math.expm1(features["history_log_count"])
+        cosine = features["history_similarity"]
+        said.append(
+            f"customer {customer} wrote {before:.0f} texts before, and this one has the cosine "
+            f"{cosine:.2f} to their mean"
+        )
 
 
 def prove(repo: Path, steps: Steps) -> None:
@@ -178,6 +197,16 @@ def _a_ticket(repo: Path) -> tuple[int, str]:
             "SELECT ticket_id, concat_ws(chr(10), subject, body) FROM tickets "
             "WHERE trim(body) <> '' ORDER BY hash(ticket_id), event_timestamp DESC LIMIT 1"
         ).fetchone()
+
+
+def _a_customer(repo: Path) -> int | None:
+    """Return who wrote most."""
+    with _tickets(repo) as connection:
+        found = connection.execute(
+            "SELECT customer_id FROM tickets WHERE customer_id IS NOT NULL "
+            "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+        ).fetchone()
+    return found[0] if found else None
 
 
 def _tickets(repo: Path) -> duckdb.DuckDBPyConnection:

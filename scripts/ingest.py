@@ -19,7 +19,8 @@ from embfeast.texts.database import quote
 LAST = "TIMESTAMPTZ '2026-06-30 00:00:00+00'"
 FILL = """
     INSERT INTO tickets BY NAME
-        SELECT ticket_id, body, event_timestamp, event_timestamp AS created_timestamp, source_key
+        SELECT ticket_id, body, event_timestamp, event_timestamp AS created_timestamp, source_key,
+               label AS filed_as, event_timestamp AS filed_at
         FROM given;
     INSERT INTO labels BY NAME
         SELECT ticket_id, event_timestamp AS label_timestamp, label AS category

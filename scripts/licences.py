@@ -11,7 +11,7 @@ from console import console, run
 
 PAGE = Path(__file__).parents[1] / "docs" / "licences.md"
 EXTRAS = {
-    *("redis", "postgres", "dynamodb", "ray", "ui", "milvus", "umap", "report"),
+    *("redis", "postgres", "dynamodb", "ray", "ui", "milvus", "umap", "faiss", "report"),
     *("lineage", "openai", "openvino", "mcp"),
 }
 HEAD = """# Licences

@@ -110,12 +110,17 @@ def _ticket(seed: int, number: int, rows: int) -> Rows:
         later = at + timedelta(hours=rng.uniform(0.5, 96))
         addition = rng.choice(TEXTS["additions"]).format(**incident.slots)
         revisions.append((later, f"{body}\n{addition}"))
+    tickets = []
     for when, text in revisions:
         late = rng.expovariate(1 / 20) if rng.random() < LATE_SHARE else 0.0
         known = when + timedelta(hours=late, seconds=rng.randrange(1, 30))
-        yield "tickets", (number, customer, subject, text, product, channel, when, known)
+        tickets.append((number, customer, subject, text, product, channel, when, known))
     labelled = at + timedelta(hours=rng.uniform(2, 72))
-    yield "labels", _label(incident, number, customer, labelled, mood, body)
+    label = _label(incident, number, customer, labelled, mood, body)
+    filed_as = label[3]
+    for ticket in tickets:
+        yield "tickets", (*ticket, filed_as, labelled)
+    yield "labels", label
     yield from _pairs(incident, seed, number, labelled)
 
 

@@ -49,4 +49,7 @@ def fit(
     said = f"{record.rows:,} texts before {record.as_of} ({record.missing:,} missing or blank)"
     labelled = f", {record.labels:,} with a label" if record.labels else ""
     typer.echo(f"recipe {fitted.digest[:12]}: fitted on {said}{labelled}")
+    for name, trick in fitted.tricks.items():
+        if trick.remark:
+            typer.echo(f"{name}: {trick.remark}")
     typer.echo(f"next: feast -c {repo} apply, then embfeast materialize --repo {repo}")

@@ -16,7 +16,7 @@ from embfeast.errors import EmbfeastError, first_line
 from embfeast.plugin.engine_choice import NEEDS_OURS
 from embfeast.plugin.feast_compat import is_our_engine, is_our_offline_store
 from embfeast.storage import Folder, is_local
-from embfeast.texts.column_types import base_type
+from embfeast.texts.column_types import base_type, check_label_columns
 from embfeast.texts.database import open_text_database, relation
 from embfeast.texts.forgotten import ForgottenKeys
 from embfeast.texts.opened import Columns, OpenedTable, OpenedTexts
@@ -219,10 +219,11 @@ class DuckDBSource(DataSource):
                 "feature_store.yaml: offline_store: {type: embfeast.plugin.DuckDBOfflineStore}. "
                 f"And {NEEDS_OURS}",
             )
-        labels = [name for name in (self.label_column, self.label_known_column) if name]
-        named = [*self.key_columns, *labels]
-        with self.open(config.repo_path, named):
-            pass
+        with self.open(config.repo_path) as texts:
+            if self.label_column:
+                check_label_columns(
+                    texts.name, texts.types, self.label_column, self.label_known_column
+                )
 
     def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[tuple[str, str]]:
         """Return the columns and their DuckDB types."""

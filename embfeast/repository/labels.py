@@ -12,7 +12,7 @@ import pandas as pd
 
 from embfeast.errors import EmbfeastError, did_you_mean, first_line
 from embfeast.plugin.source import DuckDBSource
-from embfeast.texts.column_types import MOMENT
+from embfeast.texts.column_types import MOMENT, check_label_columns
 from embfeast.texts.database import literal, quote
 from embfeast.texts.opened import Columns, OpenedTexts, joined_texts
 
@@ -63,7 +63,7 @@ def texts_and_labels(
             labels = own_labels(texts, column, source.label_known_column)
         check_labels(labels, keys)
         if group_column:
-            _check_column(texts, "group", group_column)
+            _check_group(texts, group_column)
         return _joined(texts, labels, group_column)
 
 
@@ -120,9 +120,7 @@ def own_labels(
             f"{texts.name} names no label",
             "set label_column=... on it, or give a file of keys and labels (--labels)",
         )
-    _check_column(texts, "label", column)
-    if known_column:
-        _check_column(texts, "label time", known_column)
+    check_label_columns(texts.name, texts.types, column, known_column)
     keys = texts.columns.keys
     created, event = _created(texts.columns), _moment(texts.columns.event)
     known = f"greatest({created}, {_moment(known_column)})" if known_column else created
@@ -177,10 +175,10 @@ def keys_of(source: DuckDBSource) -> list[str]:
     return list(source.key_columns)
 
 
-def _check_column(texts: OpenedTexts, what: str, column: str) -> None:
+def _check_group(texts: OpenedTexts, column: str) -> None:
     if column not in texts.types:
         raise EmbfeastError(
-            f"{texts.name} has no {what} column {column!r}{did_you_mean(column, texts.types)}",
+            f"{texts.name} has no group column {column!r}{did_you_mean(column, texts.types)}",
             f"it has {', '.join(texts.types)}",
         )
 

@@ -1,7 +1,9 @@
 """How DuckDB calls the types of columns, and which of them a text, a key or a time may have."""
 
 import re
+from collections.abc import Mapping
 
+from embfeast.errors import EmbfeastError, did_you_mean
 from embfeast.texts.database import quote
 from embfeast.texts.forgotten import FRACTION_TYPES
 
@@ -31,3 +33,18 @@ def base_type(kind: str) -> str:
 def moment(column: str) -> str:
     """Return the SQL of a time as it is stored: with a zone, in microseconds."""
     return f"CAST({quote(column)} AS {MOMENT})"
+
+
+def check_label_columns(name: str, types: Mapping[str, str], label: str, known: str | None) -> None:
+    """Refuse a label's column, or that of when it was known, that the table `name` has not got."""
+    for what, column in (("label", label), ("label time", known)):
+        if column and column not in types:
+            raise EmbfeastError(
+                f"{name} has no {what} column {column!r}{did_you_mean(column, types)}",
+                f"it has {', '.join(types)}",
+            )
+    if known and base_type(types[known]) not in TIME_TYPES:
+        raise EmbfeastError(
+            f"{name}: label time column {known!r} is {types[known]}, not a timestamp or date",
+            "name the column that says when the label was known",
+        )

@@ -1,15 +1,26 @@
 """Trick 8: what became of similar texts."""
 
+import warnings
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from embfeast.tricks.parts.nearest import nearest, repeats, unit
+from embfeast.tricks.parts.graph_search import GraphSearch, build
+from embfeast.tricks.parts.nearest import Found, nearest, of_other_folds, repeats, unit
 from embfeast.tricks.parts.neighbour_labels import LabelBank, as_series, learn_labels, loss_by_count
-from embfeast.tricks.parts.occasions import UNKNOWN, Moments, Owners, microseconds, owners_of
+from embfeast.tricks.parts.occasions import (
+    Moments,
+    Owners,
+    later,
+    microseconds,
+    moments_given,
+    one_a_key,
+    owners_of,
+)
 from embfeast.tricks.proposal import ProposalSample, Proposed, Setting
 from embfeast.tricks.trick import Vectors, VectorTrick, check_choice, check_number, chosen
 
@@ -17,13 +28,15 @@ Target = Literal["auto", "classes", "number"]
 Weights = Literal["uniform", "similarity"]
 Output = Literal["labels", "similarity", "novelty"]
 Kept = Literal["sample", "recent"]
+Search = Literal["exact", "approximate"]
 OUTPUTS: tuple[Output, ...] = ("labels", "similarity", "novelty")
 # Numbers of neighbours that "cv" tries, and rows that it tries them on.
 TRIED = (3, 5, 10, 15, 25, 50)
 TRIED_ROWS = 2_000
 FOLDS = 5
 Places = NDArray[np.int64]
-DAY = 86_400 * 10**6  # in microseconds
+LEAST_RECALL = 0.95  # of an approximate search: less is warned of
+OF_GRAPH = ("graph_", "recall_", "recall_curve_", "served_from_", "_graph")
 
 
 class LabelledNeighbours(VectorTrick):
@@ -51,8 +64,11 @@ class LabelledNeighbours(VectorTrick):
         Of more labelled texts so many are kept.
     keep : {"sample", "recent"}, default "sample"
         Which: a draw, or the labels known last.
+    search : {"exact", "approximate"}, default "exact"
+        Approximate: rows that are served find most of their neighbours, by a graph. It needs the
+        extra ``embfeast[faiss]``.
     random_state : int, default 0
-        Seed of that draw.
+        Seed of that draw, and of the rows by which an approximate search is measured.
 
     Attributes
     ----------
@@ -71,6 +87,13 @@ class LabelledNeighbours(VectorTrick):
     k_ : int
     curve_ : dict of list
         For "cv": the numbers tried (``k``) and their log-loss, or squared error (``loss``).
+    graph_ : ndarray of uint8
+        For an approximate search: an HNSW graph [3]_ of the bank, as faiss writes it.
+    recall_, recall_curve_ : float, dict of list
+        The share of the exact neighbours that it finds (``recall``), when it looks at so many rows
+        (``width``).
+    served_from_ : int
+        From when on rows take it, in microseconds since 1970.
 
     See Also
     --------
@@ -92,12 +115,19 @@ class LabelledNeighbours(VectorTrick):
     1 for novelty; one that sees fewer than k takes those. Of equal vectors the k + 1 labels known
     first are kept. A draw from more than `max_labels` is another one when labels are added.
 
+    An approximate search is for rows that are served, which see the whole bank: those without times
+    and keys, and those of `as_of` or later. All others are searched exactly, in order of time;
+    without `as_of` so are all with times. Cosines are exact. The recall is that of up to 1,000
+    labelled rows before they are put into the graph; the search is widened until it is 0.99.
+
     References
     ----------
     .. [1] Cover, T. and Hart, P., "Nearest neighbor pattern classification", IEEE Trans.
        Information Theory 13, 1967.
     .. [2] Micci-Barreca, D., "A preprocessing scheme for high-cardinality categorical attributes",
        SIGKDD Explorations 3, 2001.
+    .. [3] Malkov, Y. and Yashunin, D., "Efficient and robust approximate nearest neighbor search
+       using hierarchical navigable small world graphs", IEEE Trans. PAMI 42, 2020.
 
     Examples
     --------
@@ -143,6 +173,7 @@ class LabelledNeighbours(VectorTrick):
         lag_days: float = 0.0,
         max_labels: int = 100_000,
         keep: Kept = "sample",
+        search: Search = "exact",
         random_state: int = 0,
     ) -> None:
         self.n_neighbors = n_neighbors
@@ -154,6 +185,7 @@ class LabelledNeighbours(VectorTrick):
         self.lag_days = lag_days
         self.max_labels = max_labels
         self.keep = keep
+        self.search = search
         self.random_state = random_state
 
     def fit(
@@ -199,11 +231,11 @@ class LabelledNeighbours(VectorTrick):
                 "LabelledNeighbours requires y to be passed, but the target y is None: give labels"
             )
         labels = as_series(y, len(X))
-        happened = _moments(times, len(X), "times")
+        happened = moments_given(times, len(X), "times")
         owners = np.arange(len(X), dtype=np.uint64) if keys is None else owners_of(keys, len(X))
-        counts = np.maximum(_moments(known, len(X), "known"), _later(happened, self.lag_days))
+        counts = np.maximum(moments_given(known, len(X), "known"), later(happened, self.lag_days))
         end = None if as_of is None else microseconds([as_of], 1, "as_of")[0]
-        rows = _one_a_key(counts, happened, owners, np.flatnonzero(labels.notna()))
+        rows = one_a_key(counts, happened, owners, np.flatnonzero(labels.notna()))
         if end is not None:
             rows = rows[counts[rows] < end]
         if not len(rows):
@@ -223,8 +255,12 @@ class LabelledNeighbours(VectorTrick):
         self.is_number_, self.has_rare_ = learned.is_number, learned.has_rare
         self.curve_: dict[str, list[float]] = {}
         self.k_ = most
+        for name in OF_GRAPH:
+            vars(self).pop(name, None)
         if self.n_neighbors == "cv":
             self._choose(None if times is None else happened[rows])
+        if self.search == "approximate":
+            self._build_graph(int(np.iinfo(np.int64).max if end is None else end))
         return self
 
     def fit_transform(
@@ -281,9 +317,7 @@ class LabelledNeighbours(VectorTrick):
         )
         return np.ascontiguousarray(made, dtype=np.float32)
 
-    def neighbours(
-        self, X: Any, *, times: Any = None, keys: Any = None
-    ) -> tuple[Places, NDArray[np.float64]]:
+    def neighbours(self, X: Any, *, times: Any = None, keys: Any = None) -> Found:
         """Return the places in the bank, and the cosines, of the neighbours that `transform` reads.
 
         Parameters
@@ -307,6 +341,13 @@ class LabelledNeighbours(VectorTrick):
         """Return the labels at places of the bank in words."""
         return self._bank().said(places)
 
+    @property
+    def remark(self) -> str:
+        """What an approximate search finds."""
+        if "recall_" not in vars(self):
+            return ""
+        return f"the approximate search finds {self.recall_:.1%} of the nearest labels"
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
@@ -316,6 +357,7 @@ class LabelledNeighbours(VectorTrick):
         check_choice(self, "target", ("auto", "classes", "number"))
         check_choice(self, "weights", ("uniform", "similarity"))
         check_choice(self, "keep", ("sample", "recent"))
+        check_choice(self, "search", ("exact", "approximate"))
         chosen(self, "outputs", OUTPUTS)
         check_number(self, "rare", 1)
         check_number(self, "lag_days", 0)
@@ -346,24 +388,46 @@ class LabelledNeighbours(VectorTrick):
         """Find the number of neighbours that predicts the labels known last best."""
         rows = np.arange(len(self.bank_))[-TRIED_ROWS:]
         times = None if happened is None else happened[rows]
-        places, _ = self._neighbours(self.bank_[rows], times, self.owners_[rows])
+        if times is None:
+            places, _ = self._of_other_folds(self.bank_[rows], rows)
+        else:
+            places, _ = self._exact(self.bank_[rows], times, rows)
         tried = [k for k in TRIED if k < len(self.bank_)] or [1]
         losses = loss_by_count(self._bank(), rows, places, tried)
         self.curve_ = {"k": [float(k) for k in tried], "loss": losses}
         self.k_ = tried[int(np.argmin(losses))]
 
-    def _neighbours(
-        self, X: Vectors, times: Moments | None, owners: Owners | None
-    ) -> tuple[Places, NDArray[np.float64]]:
-        own = None if owners is None else self._places_of(owners)
-        if own is not None and times is None:
+    def _build_graph(self, served_from: int) -> None:
+        self.graph_, self.recall_curve_ = build(self.bank_, self.k_, self.random_state)
+        self.recall_, self.served_from_ = self.recall_curve_["recall"][-1], served_from
+        if self.recall_ < LEAST_RECALL:
+            advice = f"LabelledNeighbours: {self.remark}; take search='exact'"
+            warnings.warn(advice, stacklevel=3)
+
+    @cached_property
+    def _graph(self) -> GraphSearch:
+        return GraphSearch(self.bank_, self.graph_)
+
+    def _neighbours(self, X: Vectors, times: Moments | None, owners: Owners | None) -> Found:
+        own = np.full(len(X), -1) if owners is None else self._places_of(owners)
+        if owners is not None and times is None:
             return self._of_other_folds(X, own)
+        if self.search == "exact":
+            return self._exact(X, times, own)
+        if times is None:
+            return self._graph.nearest(X, self.k_, own)
+        served = times >= self.served_from_
+        found = self._graph.nearest(X[served], self.k_, own[served])
+        exact = self._exact(X[~served], times[~served], own[~served])
+        places, cosines = (np.concatenate(both) for both in zip(found, exact, strict=True))
+        order = np.argsort(np.argsort(~served, kind="stable"), kind="stable")
+        return places[order], cosines[order]
+
+    def _exact(self, X: Vectors, times: Moments | None, own: Places) -> Found:
+        """Let each row see what counted before its time, but for the label at its own place."""
         limits = None if times is None else np.searchsorted(self.known_, times, side="left")
-        hidden = None
-        if own is not None:
-            rows = np.flatnonzero(own >= 0)
-            hidden = np.stack([rows, own[rows]], axis=1)
-        return nearest(X, self.bank_, self.k_, limits, hidden)
+        rows = np.flatnonzero(own >= 0)
+        return nearest(X, self.bank_, self.k_, limits, np.stack([rows, own[rows]], axis=1))
 
     def _places_of(self, owners: Owners) -> Places:
         """Return the place of each owner's label in the bank; -1 where it has none."""
@@ -372,34 +436,11 @@ class LabelledNeighbours(VectorTrick):
         at = np.minimum(np.searchsorted(ordered, owners), len(ordered) - 1)
         return np.where(ordered[at] == owners, order[at], -1)
 
-    def _of_other_folds(self, X: Vectors, own: Places) -> tuple[Places, NDArray[np.float64]]:
+    def _of_other_folds(self, X: Vectors, own: Places) -> Found:
         """Let the rows of each fold's keys see the labels of the other folds."""
-        places = np.full((len(X), self.k_), -1, dtype=np.int64)
-        cosines = np.zeros((len(X), self.k_))
         # Keys' digests are even already; places of rows are made so.
         mixed = (self.owners_ * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(33)
-        fold = (mixed % FOLDS).astype(np.int64)
-        of_row = np.where(own >= 0, fold[own], -1)
-        for number in np.unique(of_row):
-            rows = np.flatnonzero(of_row == number)
-            others = np.flatnonzero(fold != number)
-            found, cosines[rows] = nearest(X[rows], self.bank_[others], self.k_)
-            places[rows] = np.where(found >= 0, np.append(others, -1)[found], -1)
-        return places, cosines
+        return of_other_folds(X, self.bank_, self.k_, (mixed % FOLDS).astype(np.int64), own)
 
     def _names(self) -> list[str]:
         return self._bank().names(chosen(self, "outputs", OUTPUTS), self.quantiles)
-
-
-def _moments(values: Any, count: int, name: str) -> Moments:
-    return np.full(count, UNKNOWN) if values is None else microseconds(values, count, name)
-
-
-def _later(moments: Moments, days: float) -> Moments:
-    return np.where(moments == UNKNOWN, UNKNOWN, moments + int(days * DAY))
-
-
-def _one_a_key(counts: Moments, happened: Moments, owners: Owners, rows: Places) -> Places:
-    """Return each key's row whose label counts first; of several the newest."""
-    rows = rows[np.lexsort((rows, -happened[rows], counts[rows], owners[rows]))]
-    return rows[np.flatnonzero(np.diff(owners[rows], prepend=owners[rows][:1] + 1))]

@@ -72,6 +72,11 @@ class Trick(TransformerMixin, BaseEstimator):
         """Whether rows are told when they happened and whose they are."""
         return False
 
+    @property
+    def remark(self) -> str:
+        """What a person should know of this fit; empty where it is nothing."""
+        return ""
+
     @classmethod
     def propose(cls, sample: ProposalSample) -> Proposed | None:
         """Return the entry that `init` proposes for these texts; None where it proposes none."""

@@ -71,6 +71,7 @@ def values(answer: httpx.Response) -> dict[str, list]:
 def pushed(key: int, **change) -> dict:
     at = "2026-07-01T00:00:00Z"
     row = {"ticket_id": key, "subject": "Refund", "body": "I want my money back"}
+    row |= {"customer_id": 3}
     row |= {"event_timestamp": at, "created_timestamp": at} | change
     return {"push_source_name": "ticket_text_push", "df": {k: [v] for k, v in row.items()}}
 

@@ -85,6 +85,19 @@ def test_a_source_says_when_its_labels_were_known(repo):
     assert set(pd.to_datetime(found["known_at"], utc=True).dt.date) == {day(20).date()}
 
 
+def test_apply_takes_the_time_when_labels_were_known_and_no_other_column(repo):
+    query = "SELECT *, 'a' AS outcome, known_at + INTERVAL 1 DAY AS decided FROM reviews"
+    config = repo.store().config
+    given = {**COMMON, "query": query, "label_column": "outcome"}
+    DuckDBSource(**given, label_known_column="decided").validate(config)
+    for column, said in (
+        ("decide", r"no label time column 'decide' \(did you mean 'decided'\?\)"),
+        ("outcome", "label time column 'outcome' is VARCHAR, not a timestamp or date"),
+    ):
+        with pytest.raises(EmbfeastError, match=said):
+            DuckDBSource(**given, label_known_column=column).validate(config)
+
+
 def test_the_label_column_may_be_named_for_one_call(repo, source):
     found = texts_and_labels(source, repo.path, label_column="title")
     assert len(found) == 11  # the twelfth has no title

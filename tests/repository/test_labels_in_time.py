@@ -22,12 +22,17 @@ pytestmark = pytest.mark.slow
 ENTRIES = {
     "embedding": {"trick": "embedding"},
     "near": {"trick": "labelled_neighbours", "n_neighbors": 3, "rare": 1, "lag_days": 2},
+    "graph": {
+        **{"trick": "labelled_neighbours", "n_neighbors": 3, "rare": 1, "lag_days": 2},
+        **{"search": "approximate", "prefix": "graph_"},
+    },
     "told": {"trick": "embedding_reducer", "method": "pls", "n_components": 2},
     "words": {"trick": "word_features", "n_components": 4},
     "joined": {"trick": "join", "inputs": ["near", "words"]},
 }
 SHARES = [f"neighbour_share_{name}" for name in ("login", "money", "other", "parcel")]
-COLUMNS = [*SHARES, "neighbour_similarity", "neighbour_novelty", "told", "words", "joined"]
+NEAR = [*SHARES, "neighbour_similarity", "neighbour_novelty"]
+COLUMNS = [*NEAR, *(f"graph_{name}" for name in NEAR), "told", "words", "joined"]
 
 
 class Repo:
@@ -49,7 +54,7 @@ class Repo:
         )  # fmt: skip
         pushed = PushSource(name="pushed", batch_source=source)
         self.views = feature_views(self.fitted, source=pushed, entity=message)
-        live = live_view(self.fitted, name="message", entries=["near", "told", "words", "joined"])
+        live = live_view(self.fitted, name="message", entries=list(ENTRIES)[1:])
         stored = [view for name, view in self.views.items() if name != "message_text"]
         service = FeatureService(name="all", features=stored)
         asked = FeatureService(name="live", features=list(live.values()))
@@ -144,6 +149,8 @@ def test_the_report_shows_whether_similar_texts_share_labels_and_the_heaviest_wo
     page = write_report(repo.store, source, tmp_path / "report.html", wanted)
     sections = {one.title: one for one in page.sections}
     agreement, nearest = sections["near"].parts
+    assert "finds 100.0% of the nearest labels" in sections["graph"].prose[1]
+    assert "finds" not in sections["near"].prose[1]
     assert "The bank holds 30 labels" in sections["near"].prose[0]
     assert (
         sum(row[2] for row in agreement.data.rows) == 3 * 30 - 6

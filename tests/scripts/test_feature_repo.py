@@ -70,6 +70,12 @@ def test_the_stock_commands_and_the_scripts_do_the_main_job(shell):
     assert "all features" in shell("train.py")
     assert "category:" in shell("lookup.py", "--ticket", "17")
     assert "category:" in shell("lookup.py", "--text", "I was charged twice")
+    of_text = shell("lookup.py", "--text", "I was charged twice", "--customer", "3")
+    assert "category:" in of_text
+    of_ticket = shell("lookup.py", "--ticket", "17")
+    for feature in ("history_log_count", "neighbour_similarity", "words"):
+        assert f"{feature}: " in of_text
+        assert f"{feature}: " in of_ticket
 
 
 def test_a_refit_is_seen_by_plan_and_apply_and_must_be_applied_first(shell):

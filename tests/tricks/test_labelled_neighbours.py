@@ -72,15 +72,17 @@ def test_each_row_sees_the_labels_that_counted_before_it_as_plain_loops_have_it(
         np.testing.assert_allclose(made[row], expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("search", ["exact", "approximate"])
 @given(rows=ROWS, t=st.integers(0, 9), data=st.data())
 @settings(max_examples=80, deadline=None)
-def test_labels_known_from_a_moment_on_change_no_bit_of_an_earlier_row(rows, t, data):
+def test_labels_known_from_a_moment_on_change_no_bit_of_an_earlier_row(search, rows, t, data):
     X, keys = FEW[[row[0] for row in rows]], [f"k{i}" for i in range(len(rows))]
     times = np.array([day(row[2]) for row in rows])
     known = np.array([day(max(row[2], row[3] or 0)) for row in rows])
     y = np.array([row[1] for row in rows], dtype=object)
     late = known >= day(t)
-    before = LabelledNeighbours(3, rare=1).fit(X, y, times=times, known=known, keys=keys)
+    made = [LabelledNeighbours(3, rare=1, search=search) for _ in range(2)]
+    before = made[0].fit(X, y, times=times, known=known, keys=keys, as_of=day(20))
     changed = y.copy()
     changed[late] = [data.draw(st.sampled_from([None, *CLASSES])) for _ in range(late.sum())]
     # Two labels more, and a revision of the first key's text.
@@ -88,7 +90,7 @@ def test_labels_known_from_a_moment_on_change_no_bit_of_an_earlier_row(rows, t, 
     y2 = np.append(changed, ["b", "c"])
     times2, known2 = np.append(times, [day(t)] * 2), np.append(known, [day(t), day(t + 1)])
     keys2 = [*keys, "new", keys[0]]
-    after = LabelledNeighbours(3, rare=1).fit(X2, y2, times=times2, known=known2, keys=keys2)
+    after = made[1].fit(X2, y2, times=times2, known=known2, keys=keys2, as_of=day(20))
     early = [i for i in range(len(rows)) if times[i] <= day(t)]
     assume(early)
     asked = {"times": times[early], "keys": [keys[i] for i in early]}
@@ -267,6 +269,7 @@ def test_labels_that_cannot_be_learned_from_are_named(y, given, message):
         ({"outputs": ("labels", "count")}, "labels, similarity, novelty"),
         ({"lag_days": -1}, "at least 0"),
         ({"quantiles": (1.5,)}, "between 0 and 1"),
+        ({"search": "fast"}, "exact, approximate"),
         ({"target": "number"}, "of no numbers"),
     ],
 )

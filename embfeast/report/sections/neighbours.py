@@ -25,6 +25,11 @@ def neighbours(sample: ReportSample, entry: str) -> Section:
         "became true before the fit's cutoff sees the labels that were known before it; a later "
         "one sees all of them."
     ]
+    if trick.remark:
+        prose.append(
+            f"For texts from the cutoff on {trick.remark}, as was measured at the fit: "
+            f"{', '.join(_recalls(trick))}. For earlier texts the search is exact."
+        )
     cosines, agree = _pairs(trick)
     parts: list[Figure | Table] = []
     if len(cosines):
@@ -39,6 +44,15 @@ def neighbours(sample: ReportSample, entry: str) -> Section:
         parts.append(_agreement(cosines, agree, trick.is_number_))
     parts.append(_texts(sample, entry))
     return Section(entry, "Labelled neighbours", prose, parts)
+
+
+def _recalls(trick: Any) -> list[str]:
+    """Return what was found, by the number of rows that the search looked at."""
+    curve = trick.recall_curve_
+    return [
+        f"{recall:.1%} by looking at {width:.0f} labels a text"
+        for width, recall in zip(curve["width"], curve["recall"], strict=True)
+    ]
 
 
 def _pairs(trick: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -64,14 +64,38 @@ def nearest(
         some = slice(first, first + ROWS)
         bounds = np.searchsorted(hidden[:, 0], [first, first + ROWS])
         own = hidden[slice(*bounds)] - np.array([first, 0])
-        rows, candidates = _candidates(X[some], bank, count, limits[some], own)
-        exact = _exact(X[some], bank, rows, candidates)
-        order = np.lexsort((candidates, -exact, rows))
-        rows, candidates, exact = rows[order], candidates[order], exact[order]
-        rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
-        kept = rank < count
-        places[first + rows[kept], rank[kept]] = candidates[kept]
-        cosines[first + rows[kept], rank[kept]] = exact[kept]
+        found = _candidates(X[some], bank, count, limits[some], own)
+        places[some], cosines[some] = nearest_of(X[some], bank, count, *found)
+    return places, cosines
+
+
+def nearest_of(X: Rows, bank: Rows, count: int, rows: Numbers, candidates: Numbers) -> Found:
+    """Return the same of pairs of a row and a candidate place, multiplied exactly."""
+    places = np.full((len(X), count), -1, dtype=np.int64)
+    cosines = np.zeros((len(X), count))
+    exact = _exact(X, bank, rows, candidates)
+    order = np.lexsort((candidates, -exact, rows))
+    rows, candidates, exact = rows[order], candidates[order], exact[order]
+    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    kept = rank < count
+    places[rows[kept], rank[kept]] = candidates[kept]
+    cosines[rows[kept], rank[kept]] = exact[kept]
+    return places, cosines
+
+
+def of_other_folds(X: Rows, bank: Rows, count: int, fold: Numbers, own: Numbers) -> Found:
+    """Return the same where each row sees what lies in other folds of the bank than its own place.
+
+    A row whose place is -1 lies in no fold, and sees all.
+    """
+    places = np.full((len(X), count), -1, dtype=np.int64)
+    cosines = np.zeros((len(X), count))
+    of_row = np.where(own >= 0, fold[own], -1)
+    for number in np.unique(of_row):
+        rows = np.flatnonzero(of_row == number)
+        others = np.flatnonzero(fold != number)
+        found, cosines[rows] = nearest(X[rows], bank[others], count)
+        places[rows] = np.where(found >= 0, np.append(others, -1)[found], -1)
     return places, cosines
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from embfeast.errors import EmbfeastError
 from embfeast.moments import exact_moments
+from embfeast.tricks.parts.past import DAY
 
 # A moment that is not known comes before all others.
 UNKNOWN = np.iinfo(np.int64).min
@@ -83,6 +84,24 @@ def microseconds(values: Any, count: int, name: str) -> Moments:
         raise ValueError(f"{name} has {len(moments)} values for {count} rows")
     numbers: Moments = moments.cast(pa.int64()).fill_null(UNKNOWN).to_numpy(zero_copy_only=False)
     return numbers
+
+
+def moments_given(values: Any, count: int, name: str) -> Moments:
+    """Return times that may not be given at all."""
+    return np.full(count, UNKNOWN) if values is None else microseconds(values, count, name)
+
+
+def later(moments: Moments, days: float) -> Moments:
+    """Return moments so many days later."""
+    return np.where(moments == UNKNOWN, UNKNOWN, moments + int(days * DAY))
+
+
+def one_a_key(
+    counts: Moments, happened: Moments, owners: Owners, rows: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return, of some rows, each key's whose label counts first; of several the newest."""
+    rows = rows[np.lexsort((rows, -happened[rows], counts[rows], owners[rows]))]
+    return rows[np.flatnonzero(np.diff(owners[rows], prepend=owners[rows][:1] + 1))]
 
 
 def _listed(values: Any) -> Any:
