@@ -25,7 +25,6 @@ class Server:
     """A server that speaks as Amazon's S3 and DynamoDB do.
 
     Its content outlives its sleep: SIGSTOP is a server that does not answer.
-
     Or another module's, which is told address and port in the same words.
     """
 

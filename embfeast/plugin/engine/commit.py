@@ -24,7 +24,7 @@ from embfeast.plugin.engine.histories import Histories
 from embfeast.plugin.engine.slices import Slice, slice_of
 from embfeast.plugin.feature_table import FeatureTable, feature_table, is_served
 from embfeast.plugin.online.write import write_online
-from embfeast.plugin.read_ahead import read_ahead
+from embfeast.read_ahead import read_ahead
 from embfeast.tables import coverage
 from embfeast.tables.append import Appender
 from embfeast.tables.columns import CREATED_TIME, EVENT_TIME

@@ -26,7 +26,7 @@ from embfeast.plugin import feast_compat
 from embfeast.plugin.online.float_slots import TEXT_WIDTH, float_slots
 from embfeast.plugin.online.proto_rows import key_bytes
 from embfeast.plugin.online.value_bytes import VALUE_WIDTH, value_bytes, value_texts
-from embfeast.plugin.read_ahead import read_ahead
+from embfeast.read_ahead import read_ahead
 from embfeast.tables.columns import CREATED_TIME, EVENT_TIME
 from embfeast.texts.database import quote
 

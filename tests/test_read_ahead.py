@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embfeast.plugin.read_ahead import read_ahead
+from embfeast.read_ahead import read_ahead
 
 
 @given(st.lists(st.integers()))
