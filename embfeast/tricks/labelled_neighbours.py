@@ -256,7 +256,7 @@ class LabelledNeighbours(VectorTrick):
         self.curve_: dict[str, list[float]] = {}
         self.k_ = most
         for name in OF_GRAPH:
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         if self.n_neighbors == "cv":
             self._choose(None if times is None else happened[rows])
         if self.search == "approximate":
