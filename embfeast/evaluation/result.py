@@ -68,9 +68,7 @@ class Evaluation:
 
     def to_markdown(self) -> str:
         """Return a table a person reads; differences in points (hundredths)."""
-        return table_markdown(
-            self.rows, self.measure, self.verdict, self.conditions, self.notes
-        )
+        return table_markdown(self.rows, self.measure, self.verdict, self.conditions, self.notes)
 
     @property
     def conditions(self) -> str:
