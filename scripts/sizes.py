@@ -7,8 +7,9 @@ from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 
-from console import console, run
 from licences import EXTRAS, installed
+
+from console import console, run
 
 LARGEST = 12
 

@@ -13,7 +13,9 @@ from sybil import Document
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# Whole programs; other pages have parts of a repository's files, and what Feast's own types refuse.
+NAMES = ("README.md", "docs/quickstart.md", "docs/gallery.md", "docs/refitting.md")
+PAGES = [*(ROOT / name for name in NAMES), *sorted((ROOT / "docs" / "tricks").glob("*.md"))]
 MODULES = (
     "embfeast",
     "embfeast.encoding",
@@ -26,7 +28,7 @@ PUBLIC = [
     (module, name)
     for module in MODULES
     for name in import_module(module).__all__
-    if not name.isupper() and not name.startswith("_")
+    if not name.isupper() and not name.startswith("_") and name != "EmbeddingProvider"  # an alias
 ]
 
 
@@ -60,16 +62,15 @@ def code_of(page: Path) -> str:
 
 @pytest.mark.slow
 def test_examples_of_the_documentation_have_no_error_of_types(tmp_path):
-    pages = {page.relative_to(ROOT).as_posix().replace("/", "_"): code_of(page) for page in PAGES}
-    files = {name.replace(".md", ".py").replace("-", "_"): code for name, code in pages.items() if code}
-    assert len(files) > 15
+    files = {f"{page.parent.name}_{page.stem}.py": code_of(page) for page in PAGES}
+    assert len(files) == len(PAGES) > 12
     assert checked(tmp_path, files) == []
 
 
 @pytest.mark.slow
 def test_a_wrong_use_of_each_kind_of_public_name_is_an_error(tmp_path):
     wrong = {
-        "setting": "from embfeast import Encoder\nEncoder(models='a')",
+        "setting": "from embfeast.tricks import AnchorSimilarity\nAnchorSimilarity(anchor=3)",
         "type": "from embfeast.tricks import Whitener\nWhitener(strength='much')",
         "method": "from embfeast import Recipe\nRecipe({}).fitt([])",
         "view": "from embfeast.plugin import DuckDBSource\nDuckDBSource(databse='a')",

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,9 @@ import typer
 from embfeast.commands import options
 from embfeast.commands.console import open_repository, print_json, print_table
 from embfeast.errors import EmbfeastError
+
+# Columns of a terminal in which the table has room for how many numbers a set has.
+ROOMY = 80
 
 
 def evaluate(
@@ -162,21 +166,22 @@ def _print(found: Any, chosen: Any, *, json: bool, markdown: bool) -> None:
 
 def _print_for_people(found: Any) -> None:
     """Print the verdict, and of each row what it rests on."""
-    several = len({row.model for row in found.rows}) > 1
-    headings = ["model"] * several + ["features", found.measure, "difference to raw", "verdict"]
+    several = len({row.model for row in found.rows if not row.is_baseline}) > 1
+    wide = get_terminal_size().columns >= ROOMY
+    headings = ["model"] * several + ["features", found.measure, "to raw", "interval", "verdict"]
     rows = (
         [
             *[row.model] * several,
             row.features,
             f"{row.score:.4f}",
-            row.points,
-            row.verdict or "—",
-            f"{row.width:,}",
-            f"{row.milliseconds:.2f}",
+            f"{100 * row.difference:+.2f}" if row.verdict else "",
+            f"[{100 * row.low:+.2f}, {100 * row.high:+.2f}]" if row.verdict else "",
+            row.verdict,
+            *[f"{row.width:,}"] * wide,
         ]
         for row in found.rows
     )
     typer.echo(found.verdict)
-    print_table([*headings, "numbers", "ms a row"], rows, found.conditions)
+    print_table(headings + ["numbers"] * wide, rows, found.conditions)
     for note in found.notes:
         typer.echo(f"- {note}")

@@ -23,7 +23,7 @@ def difference_chart(
     rows: Sequence[Row], measure: str, colors: Sequence[str] = tuple(COLORS.values())
 ) -> Any:
     """Return a chart of rows that have a verdict; `colors` in the order of `SHAPES`."""
-    several = len({row.model for row in rows}) > 1
+    several = len({row.model for row in rows if not row.is_baseline}) > 1
     data = [
         {
             "features": f"{row.features} ({row.model})" if several else row.features,
@@ -56,11 +56,15 @@ def difference_chart(
     shape = alt.Shape(
         "verdict:N", title=None, scale=alt.Scale(domain=domain, range=list(SHAPES.values()))
     )
-    # "random anchors for similarity" takes two lines.
-    two_lines = alt.Axis(labelExpr="split(datum.label, ' for ')")
+    # "random anchors for similarity" takes two lines, one above and one below its tick.
+    below = {"test": "indexof(datum.label, ' for ') >= 0", "value": "bottom"}
+    two_lines = alt.Axis(
+        labelExpr="split(replace(datum.label, ' for ', '|for '), '|')",
+        labelBaseline={"condition": below, "value": "middle"},
+    )
     order = [str(one["features"]) for one in data]
     y = alt.Y("features:N", sort=order, title=None, axis=two_lines)
-    x = alt.X("low:Q", title=["difference to raw embeddings,", f"points of {measure}"])
+    x = alt.X("low:Q", title=["difference to", "raw embeddings,", f"points of {measure}"])
     if is_stretched(rows):
         x = x.scale(type="symlog", constant=1).axis(values=TICKS, labelOverlap="greedy")
     base = alt.Chart(alt.InlineData(values=data)).encode(y=y, tooltip=tips)

@@ -47,6 +47,9 @@ VALUE_TYPES = {
     "TIMESTAMPTZ": ValueType.UNIX_TIMESTAMP,
 }
 
+# A source's tag: its naive times are known to be UTC.
+TIMES_TAG = "embfeast.times"
+
 
 class DuckDBSource(DataSource):
     """Texts in a DuckDB database file, or in a folder of Parquet files and Delta tables.
@@ -65,7 +68,8 @@ class DuckDBSource(DataSource):
     text_columns : str or sequence of str
         Columns that hold text. A view reads all of them, joined by line breaks.
     timestamp_field : str
-        When a row became true. Naive times are taken as UTC.
+        When a row became true. Naive times are taken as UTC, which is warned of unless
+        ``tags={"embfeast.times": "UTC"}`` says that it is known.
     created_timestamp_column : str, optional
         When a row was known.
     key_columns : str or sequence of str, optional
@@ -286,6 +290,7 @@ class DuckDBSource(DataSource):
             self.created_timestamp_column or None,
             self.text_columns,
             tuple(entities),
+            self.tags.get(TIMES_TAG) == "UTC",
         )
         with self.connect(repo) as connection:
             opened = OpenedTexts(

@@ -57,7 +57,7 @@ def curve(
     x_title, y_title = titles
     data = records({"x": xs, "y": ys})
     x = alt.X("x:Q", title=x_title, scale=alt.Scale(nice=False, zero=False))
-    axis = alt.Axis(tickCount=5, format="%" if "%" in format else "")
+    axis = alt.Axis(tickCount=5, format="%") if "%" in format else alt.Axis(tickCount=5)
     y = alt.Y("y:Q", title=y_title, scale=alt.Scale(zero=False, **y_scale), axis=axis)
     tips = [number("x", x_title, "d"), number("y", y_title, format)]
     points: Any = alt.OverlayMarkDef(size=40, filled=True) if len(xs) < FEW else False

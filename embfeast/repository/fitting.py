@@ -100,7 +100,7 @@ def _counting(progress: Callable[[int, int], Any], most: int) -> Callable[[int],
 def fit_on_source(
     recipe: Recipe,
     source: DuckDBSource,
-    repo: Path,
+    repo: Path | str,
     keys: Sequence[str],
     *,
     as_of: datetime | None = None,
@@ -116,7 +116,7 @@ def fit_on_source(
     ----------
     recipe : Recipe
     source : DuckDBSource
-    repo : Path
+    repo : Path or str
         The feature repository, to which the source's path is relative.
     keys : sequence of str
         The source's key columns.

@@ -21,7 +21,7 @@ READERS = {".csv": "read_csv", ".tsv": "read_csv", ".parquet": "read_parquet"}
 
 def texts_and_labels(
     source: DuckDBSource,
-    repo: Path,
+    repo: Path | str,
     labels: pd.DataFrame | None = None,
     *,
     label_column: str | None = None,
@@ -33,7 +33,7 @@ def texts_and_labels(
     ----------
     source : DuckDBSource
         With `key_columns`.
-    repo : Path
+    repo : Path or str
         The feature repository.
     labels : DataFrame, optional
         Key columns, ``label``, and, where it is known, ``known_at``; by default the table's own

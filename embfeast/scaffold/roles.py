@@ -45,7 +45,7 @@ class Roles:
     """What each column is for; empty or None where it was not given.
 
     `pairs` is the other text's key. `notes` say what was found out and why. `entity` is the column
-    that says who wrote several texts, and why it is taken for that.
+    that says who wrote several texts, and why it is taken for that. `naive` times have no zone.
     """
 
     text: tuple[str, ...] = ()
@@ -56,6 +56,7 @@ class Roles:
     pairs: str | None = None
     notes: tuple[str, ...] = ()
     entity: tuple[str, str] | None = None
+    naive: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -90,6 +91,7 @@ class _Search:
         self.given = given
         self.choose = choose
         self.notes: list[str] = []
+        self.naive = False
         self.taken = {*given.columns, given.pairs}
 
     def run(self) -> Roles:
@@ -104,7 +106,7 @@ class _Search:
         self._say_possible_labels()
         pairs = self._pairs(key)
         given = replace(self.given, text=text, key=key, time=time, pairs=pairs)
-        return replace(given, entity=self._entity(), notes=tuple(self.notes))
+        return replace(given, entity=self._entity(), notes=tuple(self.notes), naive=self.naive)
 
     def _check_label(self, others: Sequence[str]) -> None:
         if twice := [name for name in self.given.text if self.given.text.count(name) > 1]:
@@ -164,8 +166,10 @@ class _Search:
 
     def _say_zone(self, column: Column) -> None:
         if column.kind == "DATE":
+            self.naive = True
             self.notes.append(f"{shown(column.name)} has no time of day: taken as midnight UTC")
         elif "TIME ZONE" not in column.kind:
+            self.naive = True
             self.notes.append(f"{shown(column.name)} has no time zone: taken as UTC")
 
     # Text.

@@ -94,6 +94,7 @@ class Columns:
     created: str | None  # when it was known
     texts: Sequence[str]
     entities: Sequence[str] = ()  # who wrote them, where that is asked for
+    known_utc: bool = False  # nobody needs to be told that naive times are UTC
 
     @property
     def times(self) -> list[str]:
@@ -377,7 +378,8 @@ class OpenedTexts(OpenedTable):
                     + self._looks_like(column),
                     self._as_time(column),
                 )
-            if kind not in ZONED and (self.name, column) not in _said_naive:
+            naive = kind not in ZONED and not columns.known_utc
+            if naive and (self.name, column) not in _said_naive:
                 _said_naive.add((self.name, column))
                 warnings.warn(
                     f"{self.name}: {column!r} has no time zone ({kind}) and is taken as UTC",

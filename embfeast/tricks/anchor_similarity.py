@@ -111,7 +111,7 @@ class AnchorSimilarity(VectorTrick):
 
     def __init__(
         self,
-        anchors: dict[str, str | list[str]] | int | NDArray[Any] = 8,
+        anchors: Mapping[str, str | Sequence[str]] | int | NDArray[Any] = 8,
         *,
         names: list[str] | Literal["words"] | None = None,
         combine: Combine = "mean",
@@ -189,7 +189,7 @@ class AnchorSimilarity(VectorTrick):
             self._measure_background(chunks)
 
     def _encode(
-        self, anchors: Mapping[str, str | list[str]]
+        self, anchors: Mapping[str, str | Sequence[str]]
     ) -> tuple[list[str], NDArray[np.float64], NDArray[np.int64]]:
         from embfeast.encoding import Encoder  # opens a model, which other kinds of anchor need not
 

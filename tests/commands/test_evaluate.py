@@ -32,6 +32,7 @@ def test_the_verdict_comes_first_and_the_table_fits_the_terminal(many, monkeypat
     assert len(table) > 7
     assert {len(line) for line in table} == {len(table[0])}
     assert len(table[0]) <= width
+    assert "…" not in "".join(table)
 
 
 def test_json_is_all_that_is_printed(many):

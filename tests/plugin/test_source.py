@@ -92,6 +92,14 @@ def test_naive_times_are_taken_as_utc_and_this_is_said_once(folder):
     assert rows["naive"].to_pylist() == read(source(), folder)[0]["at"].to_pylist()
 
 
+def test_naive_times_that_a_tag_calls_utc_are_not_warned_of(folder):
+    tagged = source(name="known", timestamp_field="naive", tags={"embfeast.times": "UTC"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rows = read(tagged, folder)[0]
+    assert rows["naive"].to_pylist() == read(source(), folder)[0]["at"].to_pylist()
+
+
 def test_a_time_in_nanoseconds_that_has_a_zone_is_not_said_to_lack_it(folder):
     query = 'SELECT * REPLACE ("at"::TIMESTAMPTZ_NS AS "at") FROM t'
     with warnings.catch_warnings():

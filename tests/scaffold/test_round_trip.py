@@ -14,7 +14,7 @@ from tests.scaffold.conftest import Shell, note
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:.*has no time zone"),  # said by init too
+    pytest.mark.filterwarnings("error:.*has no time zone"),  # said by init alone
 ]
 
 ROWS = 40

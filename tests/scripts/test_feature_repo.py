@@ -1,6 +1,7 @@
 """The sample repository under Feast's own commands, as a user types them."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -59,7 +60,9 @@ def test_the_stock_commands_and_the_scripts_do_the_main_job(shell):
     assert "fit one first" in shell("feast", "apply", code=1)
     assert "fitted on" in shell("fit.py")
     assert "Created" in shell("feast", "plan")
-    assert re.search(r"New feature tables of recipe \w{12}.*ticket_reduced", shell("feast", "apply"))
+    assert re.search(
+        r"New feature tables of recipe \w{12}.*ticket_reduced", shell("feast", "apply")
+    )
     again = shell("feast", "apply")
     assert "New feature table" not in again
     assert "Updated" not in shell("feast", "plan")
@@ -86,7 +89,9 @@ def test_a_refit_is_seen_by_plan_and_apply_and_must_be_applied_first(shell):
     plan = shell("feast", "plan")
     assert "ticket_reduced" in plan
     assert before.strip() in plan, "the old digest is shown beside the new one"
-    assert re.search(r"New feature tables of recipe \w{12}.*ticket_reduced", shell("feast", "apply"))
+    assert re.search(
+        r"New feature tables of recipe \w{12}.*ticket_reduced", shell("feast", "apply")
+    )
     shell("feast", "materialize-incremental", "2026-07-11T00:00:00")
     assert "category:" in shell("lookup.py", "--ticket", "17")
 
