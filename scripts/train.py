@@ -39,6 +39,11 @@ class Model:
 
     def answer(self, features: dict[str, Any]) -> str:
         """Return the class of one looked-up row."""
+        if lacking := [name for name in self.features if name not in features]:
+            raise EmbfeastError(
+                f"the model was trained on {', '.join(lacking)}, which the recipe no longer makes",
+                "run scripts/train.py again",
+            )
         return str(self.predict(pd.DataFrame([features]))[0])
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:

@@ -93,6 +93,9 @@ def test_a_refit_is_seen_by_plan_and_apply_and_must_be_applied_first(shell):
         r"New feature tables of recipe \w{12}.*ticket_reduced", shell("feast", "apply")
     )
     shell("feast", "materialize-incremental", "2026-07-11T00:00:00")
+    # Which labels have columns is decided by the fit.
+    assert "run scripts/train.py again" in shell("lookup.py", "--ticket", "17", code=1)
+    shell("train.py")
     assert "category:" in shell("lookup.py", "--ticket", "17")
 
 
