@@ -144,7 +144,8 @@ def run(python: Path, checkout: Path, files: list[str], chosen: dict[str, str]) 
             text=True,
         )
         if not report.exists():
-            raise SystemExit(f"{chosen['SUITE_STORE']}:\n{done.stdout[-3000:]}{done.stderr}")
+            said = f"{done.stdout[-3000:]}{done.stderr}"
+            raise SystemExit(f"{chosen['SUITE_STORE']}: exit code {done.returncode}\n{said}")
         if log := os.environ.get("FEAST_SUITE_LOG"):  # all that pytest has said
             name = "-".join(chosen[part] for part in ("SUITE_STORE", "SUITE_ONLINE"))
             (Path(log) / f"{name}.txt").write_text(done.stdout + done.stderr)

@@ -9,7 +9,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "docs" / "upstream"
 REPORTS = sorted(FOLDER.glob("*.py"))
-SECONDS = 180
+SECONDS = 600
 
 
 @pytest.fixture(scope="module")

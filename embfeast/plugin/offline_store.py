@@ -45,7 +45,7 @@ from embfeast.tables.as_of_join import (
     stream_as_of,
 )
 from embfeast.tables.columns import OWN_COLUMNS
-from embfeast.tables.files import parquet_folder, rows_not_in, write_to_folder
+from embfeast.tables.files import append_to_file, parquet_folder, rows_not_in, write_to_folder
 from embfeast.tables.keys import exact_keys
 from embfeast.tables.place import READ_ERRORS
 from embfeast.tables.present_rows import PresentRows
@@ -245,7 +245,8 @@ class DuckDBOfflineStore(MonitoredStore):
         Raises
         ------
         EmbfeastError
-            The source is no Delta table or folder of Parquet files, or the columns are not its own.
+            The source is no Delta table, Parquet file or folder of such, or the columns are not its
+            own.
         """
         source = feature_view.batch_source
         if not isinstance(source, FileSource):
@@ -265,17 +266,19 @@ class DuckDBOfflineStore(MonitoredStore):
             rows = _as_stored(feature_view.name, table, stored.columns, stored.schema)
             _append(stored, rows, identity, source.timestamp_field)
         else:
-            folder = Path(FileSource.get_uri_for_file_path(config.repo_path, source.path))
-            files = parquet_folder(folder)
+            path = Path(FileSource.get_uri_for_file_path(config.repo_path, source.path))
+            files = [str(path)] if path.is_file() else parquet_folder(path)
             if not files:
                 raise EmbfeastError(
-                    f"view {feature_view.name!r}: {folder} is no folder of Parquet files; rows can "
-                    "only be appended to one"
+                    f"view {feature_view.name!r}: {path} is no Parquet file and no folder of such; "
+                    "rows can only be appended to one"
                 )
             schema = pa.parquet.read_schema(files[0]).remove_metadata()
             rows = _as_stored(feature_view.name, table, schema.names, schema)
-            if (rows := rows_not_in(files, rows, identity)).num_rows:
-                write_to_folder(folder, rows)
+            if path.is_file():
+                append_to_file(path, rows, identity)
+            elif (rows := rows_not_in(files, rows, identity)).num_rows:
+                write_to_folder(path, rows)
         if progress:
             progress(table.num_rows)
 

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
+from filelock import FileLock
 
 from embfeast.errors import EmbfeastError, first_line
 from embfeast.storage import Folder, meaning, open_to_read, open_to_write, remove_file, rename_file
@@ -261,3 +263,20 @@ def write_to_folder(
     """Write rows as one Parquet file of a plain folder, which readers see whole or not at all."""
     half = write_file(Place(str(folder)), tables, f".{uuid.uuid4().hex}.tmp")
     return rename_file(half.path, name or f"{half.name[1:-4]}.parquet")
+
+
+def append_to_file(path: Path, rows: pa.Table, identity: Sequence[str]) -> None:
+    """Write a plain Parquet file anew with the rows whose identity it has not got.
+
+    Readers see the old file or the new one; writers wait for each other. It costs as much as the
+    file is large: rows that come often go into a folder.
+    """
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if not (added := rows_not_in([str(path)], rows, identity)).num_rows:
+            return
+        with pq.ParquetFile(path) as old:
+            kept = (
+                pa.Table.from_batches([batch]).replace_schema_metadata()
+                for batch in old.iter_batches(ROW_GROUP)
+            )
+            write_to_folder(path.parent, chain(kept, [added]), path.name)

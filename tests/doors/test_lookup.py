@@ -89,3 +89,9 @@ def test_every_key_is_found_however_it_is_written(known):
 def test_what_cannot_be_a_key_is_named_with_row_and_column(known, rows, said):
     with pytest.raises(EmbfeastError, match=said):
         known[0].get_online_features([FEATURE], rows)
+
+
+def test_a_feature_that_its_view_has_not_is_a_key_error_as_feasts_own(known):
+    for kind in (EmbfeastError, KeyError):
+        with pytest.raises(kind, match=r"no feature 'reducd' .did you mean 'reduced'"):
+            known[0].get_online_features(["review_reduced:reducd"], [{"review_id": 5}])

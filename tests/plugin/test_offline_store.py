@@ -1,7 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from feast import Entity, FeatureStore, FeatureView, Field, FileSource, ValueType
 from feast.data_format import DeltaFormat
@@ -14,6 +17,7 @@ from embfeast import EmbfeastError
 from embfeast.plugin import DuckDBSource
 from embfeast.plugin.feature_table import feature_table
 from embfeast.plugin.offline_store import DuckDBOfflineStore
+from embfeast.tables.files import append_to_file
 from embfeast.tables.rewrite import delete_where
 from embfeast.tables.table import Table
 from tests.small_repository import day
@@ -216,6 +220,38 @@ def test_rows_written_to_the_offline_store_appear_once(ready):
     )
     with pytest.raises(EmbfeastError, match="read-only"):
         store.write_to_offline_store("review_text", texts)
+
+
+def test_rows_are_appended_to_one_parquet_file_once(tmp_path, rng):
+    stored = stored_rows(rng)
+    stored.to_parquet(tmp_path / "drives.parquet", index=False)
+    store = open_store(tmp_path, {"type": "embfeast.plugin.DuckDBOfflineStore"})
+    more = pd.DataFrame(
+        {
+            "driver_id": [99, int(stored["driver_id"].iloc[0])],
+            "at": [day(40), stored["at"].iloc[0]],
+            "known": [day(40), stored["known"].iloc[0]],
+            "speed": np.float32([7.0, 8.0]),
+        }
+    )
+    for _ in range(2):
+        store.write_to_offline_store("drives", more)
+    kept = pd.read_parquet(tmp_path / "drives.parquet")
+    pd.testing.assert_frame_equal(kept[:-1], stored.reset_index(drop=True))
+    assert kept.iloc[-1].to_list() == more.iloc[0].to_list(), "the other row was there already"
+    asked = pd.DataFrame({"driver_id": [99], "event_timestamp": [day(41)]})
+    assert store.get_historical_features(asked, ["drives:speed"]).to_df()["speed"].tolist() == [7.0]
+
+
+def test_of_two_writers_to_one_parquet_file_none_loses_the_others_rows(tmp_path):
+    def row(number):
+        return pa.table({"key": [number], "value": [float(number)]})
+
+    path = tmp_path / "rows.parquet"
+    pq.write_table(row(0), path)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: append_to_file(path, row(number), ["key"]), range(1, 20)))
+    assert sorted(pq.read_table(path)["key"].to_pylist()) == list(range(20))
 
 
 def test_what_is_no_time_and_a_missing_time_are_said(ready):

@@ -14,6 +14,10 @@ from embfeast.tables.keys import UnknownKeyError, exact_key, named_kind
 Columns = dict[str, Any]
 
 
+class UnknownFeatureError(EmbfeastError, KeyError):
+    """A feature that its view has not: Feast raises KeyError, which its users catch."""
+
+
 def checked_columns(
     rows: Any, features: Any, registry: Any, project: str, *, longest_text: int
 ) -> Columns:
@@ -107,7 +111,7 @@ def check_references(references: Any, registry: Any, project: str) -> list[Any]:
             views[view] = registry.get_any_feature_view(view, project, allow_cache=True)
         known = [field.name for field in views[view].features]
         if feature not in known:
-            raise EmbfeastError(
+            raise UnknownFeatureError(
                 f"request: view {view!r} has no feature {feature!r:.60}"
                 f"{did_you_mean(feature, known)}"
             )
