@@ -7,6 +7,7 @@ from pathlib import Path
 from embfeast.errors import EmbfeastError
 from embfeast.evaluation.display import table_html, table_markdown
 from embfeast.evaluation.row import Row
+from embfeast.evaluation.splits import folds_in_words
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Evaluation:
         """What was compared on how many texts, and what the intervals mean."""
         return (
             f"{self.texts:,} texts ({self.left_out:,} left out for want of text or label), "
-            f"{self.folds} folds by {self.split}, {self.scored:,} rows scored. Differences to raw "
+            f"{folds_in_words(self.folds, self.split)}, {self.scored:,} rows scored. Differences to raw "
             f"embeddings in points of {self.measure}; intervals hold at 95 % for all "
             f"{self.comparisons} comparisons of a model at once."
         )
@@ -100,7 +101,7 @@ class Evaluation:
         except ImportError as error:
             raise EmbfeastError("a figure needs altair: pip install 'embfeast[report]'") from error
         shown = sorted((row for row in self.rows if row.verdict), key=lambda row: -row.difference)
-        title = f"{self.texts:,} texts, {self.folds} folds by {self.split}"
+        title = f"{self.texts:,} texts, {folds_in_words(self.folds, self.split)}"
         chart = difference_chart(shown, self.measure).properties(title=title, width=500)
         try:
             chart.save(path, scale_factor=2)

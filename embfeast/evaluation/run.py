@@ -26,7 +26,7 @@ from embfeast.evaluation.sets import (
     make_blocks,
     single_entries,
 )
-from embfeast.evaluation.splits import Fold
+from embfeast.evaluation.splits import Fold, folds_in_words
 from embfeast.evaluation.task import Task
 from embfeast.recipe import Recipe
 from embfeast.tricks.block_join import Scale
@@ -103,7 +103,7 @@ def score_sets(
         jobs += [Job(name, FeatureSet(name, ())) for name in task.baselines]
     say = tell or (lambda line: None)
     say(
-        f"{len(jobs)} comparisons of {task.kind}, {len(task.folds)} folds by {task.split}, "
+        f"{len(jobs)} comparisons of {task.kind}, {folds_in_words(len(task.folds), task.split)}, "
         f"{len(task.texts):,} texts"
         + (f"; budget {duration(budget)} after encoding" if budget else "")
     )

@@ -22,6 +22,17 @@ LEAST_ROWS = 4
 ENOUGH_FOLDS = 10
 
 
+def folds_in_words(count: int, split: str) -> str:
+    """Say how many folds there are, and of which kind.
+
+    Examples
+    --------
+    >>> folds_in_words(10, "time"), folds_in_words(10, "grouped")
+    ('10 folds by time', '10 grouped folds')
+    """
+    return f"{count} folds by time" if split == "time" else f"{count} {split} folds"
+
+
 def split_by_entity(
     settings: RecipeSettings,
     groups: Any,

@@ -49,7 +49,7 @@ def test_labels_may_come_from_a_file_or_another_column(many, tmp_path):
     file = ["--labels", tmp_path / "labels.csv", "--only", "reduced"]
     assert "60 texts" in run("evaluate", "--repo", many, *QUICK, *file).stdout
     column = ["--label", "shop", "--split", "stratified", "--only", "reduced"]
-    assert "folds by stratified" in run("evaluate", "--repo", many, *QUICK, *column).stdout
+    assert "stratified folds" in run("evaluate", "--repo", many, *QUICK, *column).stdout
 
 
 def test_a_chosen_recipe_is_written_where_it_can_be_fitted(many, tmp_path):
@@ -70,7 +70,7 @@ def test_a_file_needs_no_repository_and_a_time_column_means_a_split_by_time(tmp_
     )
     file = ["--file", tmp_path / "r.csv", "--text", "body", "--label", "stars"]
     file += ["--recipe", tmp_path / "r.yaml", "--only", "small", *QUICK]
-    assert "folds by stratified" in run("evaluate", *file).stdout
+    assert "stratified folds" in run("evaluate", *file).stdout
     said = run("evaluate", *file, "--time", "at", "--figure", tmp_path / "f.svg").stdout
     assert "folds by time" in said
     assert (tmp_path / "f.svg").exists()

@@ -55,7 +55,7 @@ def test_a_budget_that_ends_leaves_whole_folds_and_says_so(tickets, recipe, cach
     assert 2 <= len(done.folds) < 10
     assert {len(folds) for folds in scores.predicted.values()} == {len(done.folds)}
     assert done.notes[-1] == f"the budget ended after {len(done.folds)} of 10 folds"
-    assert "10 folds by stratified, 200 texts; budget 5 min" in lines[0]
+    assert "10 stratified folds, 200 texts; budget 5 min" in lines[0]
     assert any("left" in line for line in lines)
 
 

@@ -4,6 +4,7 @@ from embfeast.evaluation import Evaluation
 from embfeast.evaluation.display import measured, other_measures
 from embfeast.evaluation.figure import difference_chart, is_stretched
 from embfeast.evaluation.sets import RAW
+from embfeast.evaluation.splits import folds_in_words
 from embfeast.report.charts import OTHERS, finished
 from embfeast.report.section import Figure, Section, Table
 
@@ -21,7 +22,7 @@ def helps(evaluation: Evaluation | None, label: str, why_not: str = "") -> Secti
     bad = [row for row in compared if row.verdict == "harms"]
     prose = [
         f"Predicting {label} of {evaluation.texts:,} texts ({evaluation.left_out:,} left out for "
-        f"want of text or label), {evaluation.folds} folds by {evaluation.split}, everything "
+        f"want of text or label), {folds_in_words(evaluation.folds, evaluation.split)}, everything "
         f"fitted anew inside each fold. Raw embeddings reach {evaluation.measure} {raw.score:.3f}. "
         f"Intervals hold at 95 % for all {evaluation.comparisons} comparisons at once.",
         evaluation.verdict,
