@@ -76,8 +76,8 @@ class Evaluation:
         """What was compared on how many texts, and what the intervals mean."""
         return (
             f"{self.texts:,} texts ({self.left_out:,} left out for want of text or label), "
-            f"{folds_in_words(self.folds, self.split)}, {self.scored:,} rows scored. Differences to "
-            f"raw embeddings in points of {self.measure}; intervals hold at 95 % for all "
+            f"{folds_in_words(self.folds, self.split)}, {self.scored:,} rows scored. Differences "
+            f"to raw embeddings in points of {self.measure}; intervals hold at 95 % for all "
             f"{self.comparisons} comparisons of a model at once."
         )
 
