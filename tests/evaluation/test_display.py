@@ -30,4 +30,4 @@ def test_names_and_notes_are_escaped_and_the_conditions_are_said():
     said = FOUND._repr_html_()
     assert "&lt;near&gt;" in said
     assert "rare &amp; small" in said
-    assert "1,200 texts, 10 folds by time, 600 rows scored" in said
+    assert "1,200 texts (3 left out for want of text or label), 10 folds by time, 600 rows" in said
