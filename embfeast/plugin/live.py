@@ -34,10 +34,15 @@ def serve_recipes_from(folder: Folder | Path | str) -> None:
 @lru_cache(maxsize=8)
 def serving_recipe(digest: str) -> "FittedRecipe":
     """Return the recipe of a digest, opened for serving: one thread a worker."""
-    for folder in _folders:
-        if has_version(folder, digest):
+    unreached = None
+    for folder in reversed(_folders):  # the one told of last is likely meant
+        try:
+            found = has_version(folder, digest)
+        except EmbfeastError as error:  # a bucket of another repository: the rest may have it
+            found, unreached = False, error
+        if found:
             return load_version(folder, digest, threads=1)
-    raise EmbfeastError(
+    raise unreached or EmbfeastError(
         f"recipe {digest[:12]} is in none of {[str(f) for f in _folders]}",
         "bring its folder there, or set `recipes` of the batch_engine in feature_store.yaml",
     )
