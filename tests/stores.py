@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from tests.object_storage import HUSH, Door
-from tests.services import OwnPostgres, lacking
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +38,9 @@ def dynamodb_store(url, **more):
 @pytest.fixture(scope="module")
 def pgvector():
     """A PostgreSQL with the extension pgvector: the one that the package pgserver carries."""
+    # Its client is not where the main job alone is run, on other Pythons.
+    from tests.services import OwnPostgres, lacking
+
     found = importlib.util.find_spec("pgserver")
     if found is None:
         lacking("no PostgreSQL with pgvector: pgserver is not installed")
