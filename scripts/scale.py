@@ -12,19 +12,17 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
-from unittest.mock import patch
+from typing import Annotated
 
 import typer
 import yaml
 from rich.table import Table
 
 from benchmarks import texts
-from benchmarks.repository import make_repository, materialize_all
+from benchmarks.repository import make_repository, materialize_all, served_in
 from console import console
 from embfeast import EmbfeastError, Encoder
 from embfeast.cli import main
-from embfeast.plugin.engine.commit import Commit
 
 RATES = Path(__file__).with_name("rates.yaml")
 HOUR, GIGABYTE = 3600.0, 1e9
@@ -104,13 +102,7 @@ def rates_of(repo: Path, count: int) -> Rates:
     encoder = Encoder()
     encoder.encode(texts.texts(100))  # the model is loaded
     encode = _cpu(lambda: encoder.encode(texts.texts(count)))
-    online: list[float] = []
-    serve = Commit.serve
-
-    def timed(self: Commit, *given: Any) -> None:
-        online.append(_cpu(lambda: serve(self, *given)))
-
-    with patch.object(Commit, "serve", timed):
+    with served_in(_cpu) as online:
         whole = _cpu(lambda: materialize_all(repo))
     data = repo / "data"
     kept = {

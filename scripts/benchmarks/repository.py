@@ -1,7 +1,11 @@
 """A feature repository of its own for a benchmark: fitted and applied, nothing materialized."""
 
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pandas as pd
 import yaml
@@ -9,6 +13,7 @@ import yaml
 from benchmarks.texts import texts
 from console import feast
 from embfeast.commands import fit, materialize
+from embfeast.plugin.engine.commit import Commit
 from ingest import ingest
 
 SAMPLE = Path(__file__).parents[2] / "feature_repo"
@@ -49,3 +54,16 @@ def fresh_copy(template: Path, folder: Path, *, cache: bool = False) -> Path:
 def materialize_all(repo: Path) -> None:
     """Materialize the whole period of the texts, in this process."""
     materialize.materialize(repo)
+
+
+@contextmanager
+def served_in(clock: Callable[[Callable[[], object]], float]) -> Iterator[list[float]]:
+    """Measure, by a clock of calls, what the online half of each materialization takes."""
+    spent: list[float] = []
+    serve = Commit.serve
+
+    def timed(self: Commit, *given: Any) -> None:
+        spent.append(clock(lambda: serve(self, *given)))
+
+    with patch.object(Commit, "serve", timed):
+        yield spent

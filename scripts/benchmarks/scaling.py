@@ -5,8 +5,6 @@ import shutil
 import statistics
 import tempfile
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +12,7 @@ import pyarrow as pa
 from benchmarks.measure import Row, seconds
 from benchmarks.memory import run_apart, stand_in, with_texts
 from benchmarks.point_in_time import OURS, in_process, write_rows
-from benchmarks.repository import make_repository, materialize_all
-from embfeast.plugin.engine.commit import Commit
+from benchmarks.repository import make_repository, materialize_all, served_in
 from embfeast.tables.append import Appender
 from embfeast.tables.as_of_join import FeatureRelation, Spine, join_as_of
 from embfeast.tables.columns import CREATED_TIME, EVENT_TIME, MOMENT
@@ -69,13 +66,7 @@ def _growth(what: str, count: int, cost: float, first: float) -> Row:
 def _materialize(repo: Path) -> dict[str, float]:
     """Return the seconds of a run, and of its two halves."""
     stand_in()
-    online: list[float] = []
-    serve = Commit.serve
-
-    def timed(self: Commit, *given: Any) -> None:
-        online.append(seconds(lambda: serve(self, *given)))
-
-    with patch.object(Commit, "serve", timed):
+    with served_in(seconds) as online:
         whole = seconds(lambda: materialize_all(repo))
     return {
         "materialize": whole,
