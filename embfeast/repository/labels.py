@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from embfeast.errors import EmbfeastError, did_you_mean, first_line
+from embfeast.errors import EmbfeastError, first_line
 from embfeast.plugin.source import DuckDBSource
-from embfeast.texts.column_types import MOMENT, check_label_columns
+from embfeast.texts.column_types import MOMENT, check_column, check_label_columns
 from embfeast.texts.database import literal, quote
 from embfeast.texts.opened import Columns, OpenedTexts, joined_texts
 
@@ -63,7 +63,7 @@ def texts_and_labels(
             labels = own_labels(texts, column, source.label_known_column)
         check_labels(labels, keys)
         if group_column:
-            _check_group(texts, group_column)
+            check_column(texts.name, texts.types, "group", group_column)
         return _joined(texts, labels, group_column)
 
 
@@ -173,14 +173,6 @@ def keys_of(source: DuckDBSource) -> list[str]:
             "set key_columns=... on it",
         )
     return list(source.key_columns)
-
-
-def _check_group(texts: OpenedTexts, column: str) -> None:
-    if column not in texts.types:
-        raise EmbfeastError(
-            f"{texts.name} has no group column {column!r}{did_you_mean(column, texts.types)}",
-            f"it has {', '.join(texts.types)}",
-        )
 
 
 def _times(labels: pd.DataFrame) -> pd.Series:

@@ -35,14 +35,20 @@ def moment(column: str) -> str:
     return f"CAST({quote(column)} AS {MOMENT})"
 
 
+def check_column(name: str, types: Mapping[str, str], what: str, column: str) -> None:
+    """Refuse a column that the table `name` has not got, and say what it was to be."""
+    if column not in types:
+        raise EmbfeastError(
+            f"{name} has no {what} column {column!r}{did_you_mean(column, types)}",
+            f"it has {', '.join(types)}",
+        )
+
+
 def check_label_columns(name: str, types: Mapping[str, str], label: str, known: str | None) -> None:
     """Refuse a label's column, or that of when it was known, that the table `name` has not got."""
-    for what, column in (("label", label), ("label time", known)):
-        if column and column not in types:
-            raise EmbfeastError(
-                f"{name} has no {what} column {column!r}{did_you_mean(column, types)}",
-                f"it has {', '.join(types)}",
-            )
+    check_column(name, types, "label", label)
+    if known:
+        check_column(name, types, "label time", known)
     if known and base_type(types[known]) not in TIME_TYPES:
         raise EmbfeastError(
             f"{name}: label time column {known!r} is {types[known]}, not a timestamp or date",
