@@ -21,6 +21,21 @@ def wait_for(port: int) -> None:
     raise AssertionError("the server did not start")
 
 
+def signalled(process: subprocess.Popen, *names: str) -> subprocess.Popen:
+    """Send a process its signals four times, a second each, from a process of its own.
+
+    Another thread would not do: while the library waits for an answer, no other one runs.
+    """
+    once = "; sleep 1; ".join(f"kill -{name} {process.pid}" for name in names)
+    return subprocess.Popen(["sh", "-c", f"for _ in 1 2 3 4; do sleep 0.3; {once}; done"])
+
+
+def dropping(door: "Door") -> subprocess.Popen:
+    """Drop the connections of a door every 20 ms, for four seconds."""
+    drop = f"kill -USR1 {door.process.pid}"
+    return subprocess.Popen(["sh", "-c", f"for _ in $(seq 200); do sleep 0.02; {drop}; done"])
+
+
 class Server:
     """A server that speaks as Amazon's S3 and DynamoDB do.
 
@@ -43,9 +58,14 @@ class Server:
 
 # A process of its own, as the one below.
 FORWARDING = """
-import asyncio, sys
+import asyncio, signal, sys
 own, other = map(int, sys.argv[1:])
+open_ones = set()
+def drop():
+    for one in open_ones:
+        one.transport.abort()
 async def pour(reader, writer):
+    open_ones.add(writer)
     try:
         while some := await reader.read(2**16):
             writer.write(some)
@@ -53,18 +73,23 @@ async def pour(reader, writer):
     except ConnectionError:
         pass
     finally:
+        open_ones.discard(writer)
         writer.close()
 async def meet(reader, writer):
     reader_there, writer_there = await asyncio.open_connection("127.0.0.1", other)
     await asyncio.gather(pour(reader, writer_there), pour(reader_there, writer))
 async def serve():
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, drop)
     await (await asyncio.start_server(meet, "127.0.0.1", own)).serve_forever()
 asyncio.run(serve())
 """
 
 
 class Door:
-    """The way to a server: whoever comes while it is shut is refused, and nothing is lost."""
+    """The way to a server: whoever comes while it is shut is refused, and nothing is lost.
+
+    SIGUSR1 drops every connection that is open.
+    """
 
     password = HUSH
 
