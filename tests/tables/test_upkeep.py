@@ -14,7 +14,11 @@ from embfeast.tables.append import Appender
 from embfeast.tables.place import Place
 from embfeast.tables.table import EMPTY, ConflictError, Table, ensure_table
 from embfeast.tables.upkeep import MOST_SMALL, compact, drop_damaged, keep_up
+from tests.reliability.conftest import processes
 from tests.tables.conftest import IDENTITY, SCHEMA, add, content, ids, rows
+from tests.tables.kills import kill_fifty_times
+
+__all__ = ["processes"]  # a fixture
 
 
 def many(table, count=MOST_SMALL, each=3):
@@ -204,3 +208,8 @@ def test_a_conflict_is_told_apart_from_a_broken_disk(table):
         add(late, rows(2))
     add(late, rows(2))
     assert ids(late) == [1, 2]
+
+
+@pytest.mark.slow
+def test_fifty_kills_while_it_adds_joins_and_vacuums_lose_and_repeat_nothing(tmp_path, processes):
+    kill_fifty_times(lambda name: Place(str(tmp_path / str(name))), processes)
