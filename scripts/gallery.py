@@ -1,7 +1,7 @@
 """Run the gallery and draw its pictures again: `make gallery`.
 
-Its second part needs Banking77's training file in `../shared/data` (docs/gallery.md says where it is from);
-where that is missing its pictures stay as they are.
+Its second part needs Banking77's training file in `../shared/data`, docs/gallery.md says where it
+is from; without it that part's pictures stay as they are.
 """
 
 import contextlib
