@@ -133,7 +133,10 @@ def table(rows: list[Row]) -> Table:
 
 def markdown(rows: list[Row]) -> str:
     """Return the rows as a Markdown table."""
-    lines = ["| name | against | ours | theirs | unit | ratio | needed | met |", "|" + "---|" * 8]
+    lines = [
+        "| name | against | ours | theirs | unit | ratio | needed | met |",
+        "|---|---|---:|---:|---|---:|---|---|",
+    ]
     for row in rows:
         met = "met" if row.met else "**missed**"
         compared = f"{_figure(row.ours)} | {_figure(row.theirs)} | {row.unit} | {row.ratio:.3g}"
