@@ -99,7 +99,7 @@ DAYS = {
         *("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%d. %B %Y", "%b %d, %Y", "%B %d, %Y"),
         *("%b %d %Y", "%B %d %Y", "%a, %d %b %Y", "%a %b %d %Y", "%A, %B %d, %Y", "%b %Y", "%B %Y"),
     ],
-    "year-first": ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y-%m", "%Y/%m"],
+    "year-first": ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y-%m", "%Y/%m", "%Y年%m月%d日"],
 }
 WHOLE = {"named": ["%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y"]}
 SAYS = {

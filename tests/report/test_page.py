@@ -251,6 +251,21 @@ def test_a_long_name_beside_an_axis_is_whole_where_there_is_room(page, tmp_path)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_text_from_right_to_left_runs_and_stands_so_and_those_beside_it_do_not(
+    page, tmp_path, width
+):
+    table = Table("Texts", ["text"], [["لم يصل الطرد بعد"], ["包裹还没有到"], ["It is late"]])
+    report = tmp_path / "report.html"
+    report.write_text(render(Content("t", "today", [], [Section("Texts", parts=[table])], "")))
+    page.page.set_viewport_size({"width": width, "height": 844})
+    cells = opened(page, report).locator("td")
+    assert cells.evaluate_all(
+        "(all) => all.map((e) => [getComputedStyle(e).direction, getComputedStyle(e).textAlign])"
+    ) == [["rtl", "start"], ["ltr", "start"], ["ltr", "start"]]
+
+
+@pytest.mark.slow
 def test_long_texts_of_a_table_are_within_a_phone_s_screen(page, whole_report):
     page.page.set_viewport_size({"width": 390, "height": 844})
     seen = opened(page, whole_report)
