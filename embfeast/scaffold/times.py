@@ -135,7 +135,8 @@ def read_times(
         turned[column.name] = reading.of(column)
         value = f"CAST({reading.of(column)} AS VARCHAR)"
         first, last = (str(end)[:10] for end in table.first(f"min({value}), max({value})"))
-        zone = ", in UTC where no zone is written" if "strptime" in reading.sql else ""
+        numeric = any(reading.name == one.name for one in NUMERIC)
+        zone = "" if numeric else ", in UTC where no zone is written"
         notes.append(
             f"{shown(column.name)}: taken as {reading.says}{zone}, from {first} to "
             f"{last}; if that is wrong, say --time-format"
