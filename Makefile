@@ -11,7 +11,7 @@ DEMO_ARGS := $(if $(DATA),--data "$(DATA)") $(if $(TEXT),--text "$(TEXT)") $(if 
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 ONE_CORE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1
 
-.PHONY: setup demo test test-python test-feast quick docs release format clean
+.PHONY: setup demo test test-python test-feast quick docs gallery release format clean
 
 setup: $(READY)
 
@@ -46,6 +46,10 @@ quick: setup
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site
+
+# The gallery's pictures, drawn by its own code.
+gallery: setup
+	$(BIN)/python scripts/gallery.py
 
 release: setup
 	$(BIN)/python scripts/release.py $(VERSION)

@@ -18,6 +18,7 @@ def screenshot(
     out: Annotated[Path, typer.Argument(help="The PNG file.")],
     width: Annotated[int, typer.Option(help="Of the window, in pixels.")] = 1200,
     height: Annotated[int, typer.Option(help="Of the picture; 0: the whole page.")] = 1500,
+    scale: Annotated[int, typer.Option(help="Pixels of the picture for one of the page.")] = 1,
     dark: Annotated[bool, typer.Option(help="As in a dark scheme.")] = False,
 ) -> None:
     """Write a picture of a page once all its figures are drawn."""
@@ -28,6 +29,7 @@ def screenshot(
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         seen = browser.new_page(
             viewport={"width": width, "height": height or 900},
+            device_scale_factor=scale,
             color_scheme="dark" if dark else "light",
         )
         seen.goto(page.resolve().as_uri())

@@ -11,15 +11,20 @@ from typing import Any
 from embfeast.errors import EmbfeastError
 
 
+def check_repository(repo: Path) -> None:
+    """Say that a folder is no feature repository before anything that takes time is imported."""
+    from embfeast.repository.settings_file import settings_file
+
+    settings_file(repo)
+
+
 def open_repository(repo: Path, *, runs_its_files: bool = True) -> Any:
     """Open a feature repository; ``FEAST_FS_YAML_FILE_PATH`` names another YAML for it.
 
     A command that runs none of its Python files, and says so, imports Feast in less time: it opens
     the repository before it imports anything else.
     """
-    from embfeast.repository.settings_file import settings_file
-
-    settings_file(repo)
+    check_repository(repo)
     from embfeast.plugin.quick_feast import import_feast
 
     import_feast(checked=runs_its_files)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from embfeast.commands import options
-from embfeast.commands.console import open_repository, print_json, print_table
+from embfeast.commands.console import check_repository, open_repository, print_json, print_table
 from embfeast.errors import EmbfeastError
 
 # Columns of a terminal in which the table has room for how many numbers a set has.
@@ -75,6 +75,8 @@ def evaluate(
         raise EmbfeastError("--out and --max-width belong to --choose")
     if choosing and beside:
         raise EmbfeastError("--beside compares models; --choose chooses among one model's features")
+    if not file:
+        check_repository(repo)
     from embfeast.evaluation import choose
     from embfeast.evaluation import evaluate as compare
     from embfeast.evaluation.budget import parse_budget

@@ -6,7 +6,13 @@ from typing import Annotated
 import typer
 
 from embfeast.commands import options
-from embfeast.commands.console import open_repository, parse_time, print_json, progress
+from embfeast.commands.console import (
+    check_repository,
+    open_repository,
+    parse_time,
+    print_json,
+    progress,
+)
 
 
 def fit(
@@ -26,12 +32,14 @@ def fit(
 
     Example: embfeast fit --repo feature_repo --as-of 2026-05-01
     """
-    from embfeast.recipe import Recipe
-    from embfeast.repository import fit_repository
-
     cutoff = parse_time(as_of) if as_of else None
+    check_repository(repo)
+    from embfeast.recipe import Recipe
+
     settings = Recipe.from_yaml(recipe or repo / "recipe.yaml")
     repository = open_repository(repo)
+    from embfeast.repository import fit_repository
+
     with progress("fitting", total=None, quiet=json) as (bar, task):
         fitted = fit_repository(
             repository,

@@ -159,38 +159,52 @@ def _ask(question: str, columns: Sequence[str]) -> str:
 
 
 def _say_what_was_seen(table: Any, roles: Any, counted: Any, sample: Any) -> None:
+    from embfeast.scaffold.loading import ROW
     from embfeast.scaffold.names import shown
+    from embfeast.scaffold.table import COUNTED
     from embfeast.scaffold.unicode_scripts import scripts
 
     used = dict.fromkeys(roles.text, "text") | dict.fromkeys(roles.key, "key")
     used |= {roles.time: "time", roles.created: "created", roles.label: "label"}
-    columns = sorted(table.columns.values(), key=lambda column: column.name not in used)
+    # The row's number is not of the file, and is of interest where it is the key.
+    unused = {} if ROW in used else {ROW: None}
+    columns = [column for column in table.columns.values() if column.name not in unused]
+    columns.sort(key=lambda column: column.name not in used)
+    about = "" if table.rows <= COUNTED else "about "
     rows = (
         (
             shown(column.name),
             shown(column.kind),
             used.get(column.name, ""),
             f"{column.nulls:,}",
-            "" if column.distinct is None else f"about {min(column.distinct, table.rows):,}",
+            "" if column.distinct is None else f"{about}{min(column.distinct, table.rows):,}",
             f"{column.length:.0f}" if column.length else "",
         )
         for column in columns[:MOST_SHOWN]
     )
     more = len(columns) - MOST_SHOWN
     lengths = sorted(map(len, sample.texts))
-    written = ", ".join(f"{script} {share:.0%}" for script, share in scripts(sample.texts).items())
+    written = ", ".join(
+        f"{script.title()} {share:.0%}" for script, share in scripts(sample.texts).items()
+    )
     print_table(
         ("column", "type", "taken as", "nulls", "values", "mean length"),
         rows,
         (f"and {more:,} columns more. " if more > 0 else "")
         + f"{counted.rows:,} rows, {counted.keys:,} keys, from {counted.first:%Y-%m-%d} to "
-        f"{counted.last:%Y-%m-%d}. Of {sample.rows:,} drawn from the first {counted.before:,}: "
+        f"{counted.last:%Y-%m-%d}. Of {_drawn(sample.rows, counted.before)}: "
         f"{sample.blank:,} blank, {sample.repeated:,} repeated, half over "
-        f"{lengths[len(lengths) // 2]:,} characters, the longest {lengths[-1]:,}; written in "
-        f"{written or 'no letters'}.",
+        f"{lengths[len(lengths) // 2]:,} characters, the longest {lengths[-1]:,}; letters: "
+        f"{written or 'none'}.",
     )
     for note in roles.notes:
         typer.echo(f"- {note}")
+
+
+def _drawn(sampled: int, earlier: int) -> str:
+    if sampled == earlier:
+        return f"the first {earlier:,}, which a fit reads"
+    return f"{sampled:,} drawn from the first {earlier:,}, which a fit reads"
 
 
 def _say_what_was_written(plan: Any, files: Sequence[Path]) -> None:

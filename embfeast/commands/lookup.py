@@ -1,5 +1,7 @@
 """`embfeast lookup`: what a model gets when it asks."""
 
+import re
+from itertools import groupby
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import Annotated, Any
@@ -10,6 +12,9 @@ from embfeast.commands import options
 from embfeast.commands.console import GONE, keys_of, one_line, open_repository, print_json
 from embfeast.errors import EmbfeastError
 
+# From so many numbered columns on, distance_00, distance_01 and so on are said in one line.
+MANY = 5
+NUMBERED = re.compile(r"(.+)_\d\d+")
 # The text itself among the features, for machines.
 TEXT = "embfeast_text"
 
@@ -54,7 +59,7 @@ def lookup(
     for prefix, said in texts.items():
         line = f"{prefix}text: {why or (GONE if said is None else said)}"
         typer.echo(one_line(line, get_terminal_size().columns))
-    for name, value in _with_one_digest(found).items():
+    for name, value in _with_one_line_a_row(_with_one_digest(found)).items():
         typer.echo(f"{name}: {_said(value)}")
 
 
@@ -70,6 +75,23 @@ def _with_one_digest(found: dict[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in found.items() if name not in digests}
     status = {name: kept.pop(name) for name in list(kept)[-1:]}
     return kept | {"recipe": next(iter(digests.values()))} | status
+
+
+def _with_one_line_a_row(found: dict[str, Any]) -> dict[str, Any]:
+    """Put many numbered columns into one list, named by the first and the last."""
+    shortened: dict[str, Any] = {}
+    for _, group in groupby(found, _stem):
+        names = list(group)
+        if len(names) < MANY or not all(isinstance(found[name], float) for name in names):
+            shortened |= {name: found[name] for name in names}
+        else:
+            shortened[f"{names[0]} to {names[-1]}"] = [found[name] for name in names]
+    return shortened
+
+
+def _stem(name: str) -> str:
+    numbered = NUMBERED.fullmatch(name)
+    return numbered[1] if numbered else name
 
 
 def _texts(repository: Any, key: Any, service: str | None) -> tuple[dict[str, str | None], str]:

@@ -19,9 +19,9 @@ def promote(
 
     Example: embfeast promote 1f0c9a --repo feature_repo
     """
+    repository = open_repository(repo)
     from embfeast.repository import promoting
 
-    repository = open_repository(repo)
     done = (
         promoting.drop_version(repository, digest)
         if drop

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from embfeast.commands import options
-from embfeast.commands.console import open_repository, print_json, progress
+from embfeast.commands.console import check_repository, open_repository, print_json, progress
+from embfeast.errors import EmbfeastError
 
 
 def report(
@@ -29,14 +30,15 @@ def report(
 
     Example: embfeast report --repo feature_repo --out report.html --label category
     """
-    from embfeast.errors import EmbfeastError
-    from embfeast.evaluation.budget import parse_budget
-    from embfeast.repository.label_views import labels_given
-
     if map_method not in ("tsne", "umap"):
         raise EmbfeastError(f"--map {map_method}: choose from tsne, umap")
+    check_repository(repo)
+    from embfeast.evaluation.budget import parse_budget
+
+    seconds = parse_budget(budget)
     repository = open_repository(repo)
     from embfeast.report import Wanted, write_report
+    from embfeast.repository.label_views import labels_given
 
     texts = repository.source(source)
     wanted = Wanted(
@@ -45,7 +47,7 @@ def report(
         sample=sample,
         evaluate=evaluate,
         folds=folds,
-        budget=parse_budget(budget),
+        budget=seconds,
         map=map_method,  # type: ignore[arg-type]
         seed=seed,
     )

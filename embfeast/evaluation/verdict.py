@@ -34,19 +34,18 @@ def verdict(rows: Sequence[Row], model: str, measure: str) -> str:
             f"({best.features}: {best.over[guess].points} points of {measure})."
         )
     said = [f"Use {best.features} ({best.model}): {measure} {best.score:.4f}"]
-    if best.features == RAW:
-        said.append("nothing is better than raw embeddings beyond its interval")
-    else:
+    if best.features != RAW:
         said.append(f"{best.points} points over raw embeddings")
     if WORDS in best.over:
-        said.append(f"{best.over[WORDS].points} over counted words (TF-IDF)")
+        unit = " points" if best.features == RAW else ""  # said before, of raw embeddings
+        said.append(f"{best.over[WORDS].points}{unit} over counted words (TF-IDF)")
     cost = (
         f"It costs {best.width:,} numbers a row, {best.bytes_online:,} bytes online and "
         f"{best.milliseconds:.2f} ms beside encoding."
     )
-    none = ""
+    none = " No other set is better beyond its interval." if best.features == RAW else ""
     if WORDS in best.over and best.over[WORDS].verdict != "helps":
-        none = " None of this beats counting words beyond its interval."
+        none += " None of this beats counting words beyond its interval."
         if best.over[WORDS].verdict == "harms":
             none = " None of this beats counting words, which are better: use them."
     return f"{', '.join(said)}. {cost}{none}"

@@ -100,6 +100,7 @@ class Plan:
             made.append(f"embfeast lookup{option} --text 'Something new' {who}")
         if self.roles.label:
             made.append(f"embfeast evaluate{option}")
+        made.append(f"embfeast report{option}")
         if is_repository(self.repo) and (self.repo / MERGED).exists():
             made.insert(0, f"cp {self.repo / MERGED} {self.repo / STORE}  # after a look at it")
         return made

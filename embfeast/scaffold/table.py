@@ -26,6 +26,8 @@ LOOKED_AT = 5_000
 SAMPLE = "temp.embfeast_looked_at"
 # Columns measured by one query: of hundreds, DuckDB plans longer than it counts.
 TOGETHER = 25
+# Of so many rows the values of each column are counted; of more, estimated.
+COUNTED = 100_000
 # A column of longer texts is no key, and is not counted over all rows.
 LONGEST_KEY = 64
 
@@ -41,7 +43,8 @@ PROPOSED = re.compile(
 class Column:
     """One column; its name and kind are DuckDB's.
 
-    `distinct` is about how many values there are, None where it was not counted. Of the values
+    `distinct` is how many values there are, about so many in a large table, None where it was not
+    counted. Of the values
     looked at, `length` is the mean number of characters (0 where they are no texts), `variety` the
     share that differ, and `reads_as` says whether every text is a ``"number"`` or a ``"time"``.
     """
@@ -118,7 +121,9 @@ class TextTable(OpenedTable):
         lengths = {name: looks.get(name, {}).get("length", 0) for name in types}
         short = [n for n, kind in types.items() if lengths[n] <= LONGEST_KEY and not _nested(kind)]
         counts = ["count(*)", *(f"count({quote(name)})" for name in types)]
-        counts += [f"approx_count_distinct({quote(name)})" for name in short]
+        few = self.first("count(*)")[0] <= COUNTED
+        distinct_of = "count(DISTINCT {})" if few else "approx_count_distinct({})"
+        counts += [distinct_of.format(quote(name)) for name in short]
         rows, *found = self.first(", ".join(counts))
         distinct = dict(zip(short, found[len(types) :], strict=True))
         columns = {

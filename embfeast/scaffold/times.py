@@ -99,7 +99,7 @@ DAYS = {
         *("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%d. %B %Y", "%b %d, %Y", "%B %d, %Y"),
         *("%b %d %Y", "%B %d %Y", "%a, %d %b %Y", "%a %b %d %Y", "%A, %B %d, %Y", "%b %Y", "%B %Y"),
     ],
-    "year-first": ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y-%m", "%Y/%m"],
+    "year-first": ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y-%m", "%Y/%m", "%Y年%m月%d日"],
 }
 WHOLE = {"named": ["%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y"]}
 SAYS = {
@@ -135,9 +135,11 @@ def read_times(
         turned[column.name] = reading.of(column)
         value = f"CAST({reading.of(column)} AS VARCHAR)"
         first, last = (str(end)[:10] for end in table.first(f"min({value}), max({value})"))
+        numeric = any(reading.name == one.name for one in NUMERIC)
+        zone = "" if numeric else ", in UTC where no zone is written"
         notes.append(
-            f"{shown(column.name)}: taken as {reading.says}, from {first} to {last}; if that is "
-            "wrong, say --time-format"
+            f"{shown(column.name)}: taken as {reading.says}{zone}, from {first} to "
+            f"{last}; if that is wrong, say --time-format"
         )
     return turned, notes
 

@@ -120,8 +120,8 @@ def table(rows: list[Row]) -> Table:
         made.add_row(
             row.name,
             row.against,
-            f"{row.ours:.4g}",
-            f"{row.theirs:.4g}",
+            _figure(row.ours),
+            _figure(row.theirs),
             row.unit,
             row.spread,
             f"{row.ratio:.3g}",
@@ -133,11 +133,17 @@ def table(rows: list[Row]) -> Table:
 
 def markdown(rows: list[Row]) -> str:
     """Return the rows as a Markdown table."""
-    lines = ["| name | against | ours | theirs | unit | ratio | needed | met |", "|" + "---|" * 8]
+    lines = [
+        "| name | against | ours | theirs | unit | ratio | needed | met |",
+        "|---|---|---:|---:|---|---:|---|---|",
+    ]
     for row in rows:
         met = "met" if row.met else "**missed**"
-        lines.append(
-            f"| {row.name} | {row.against} | {row.ours:.4g} | {row.theirs:.4g} | {row.unit} | "
-            f"{row.ratio:.3g} | {row.needed} | {met} |"
-        )
+        compared = f"{_figure(row.ours)} | {_figure(row.theirs)} | {row.unit} | {row.ratio:.3g}"
+        lines.append(f"| {row.name} | {row.against} | {compared} | {row.needed} | {met} |")
     return "\n".join(lines)
+
+
+def _figure(value: float) -> str:
+    """Return four figures, and large numbers without an exponent."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -51,7 +51,7 @@ def init(*words):
 def test_what_was_seen_and_why_is_said_and_nothing_is_asked(folder):
     write(rows())
     said = init("repo", "--database", "visits.duckdb")
-    for part in ("40 rows, 40 keys", "written in latin 100%", "unique in every row", "next:"):
+    for part in ("40 rows, 40 keys", "letters: Latin 100%", "unique in every row", "next:"):
         assert part in said
     assert "embfeast lookup --repo repo --key visit_id=39" in said
 

@@ -91,3 +91,17 @@ def test_a_text_that_is_gone_or_cannot_be_read_is_said_and_its_features_are_show
 )
 def test_a_mistake_is_said(stored, options, message):
     assert message in fails("lookup", "--repo", stored, *options)
+
+
+def test_many_numbered_columns_are_said_in_one_line():
+    from embfeast.commands.lookup import _with_one_line_a_row
+
+    few = {"cluster": 1, "distance_00": 0.1, "distance_01": 0.2}
+    assert _with_one_line_a_row(few) == few
+    many = {f"distance_{place:02d}": place / 10 for place in range(12)}
+    said = _with_one_line_a_row({"cluster": 1} | many | {"embedding": [0.5]})
+    assert said == {
+        "cluster": 1,
+        "distance_00 to distance_11": list(many.values()),
+        "embedding": [0.5],
+    }

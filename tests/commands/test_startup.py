@@ -64,6 +64,10 @@ def test_no_command_that_reads_a_repository_imports_torch(applied):
         ["verify", "--sample", "0"],
         ["verify", "--repo", "nowhere"],
         ["forget", "--key", "number"],
+        ["fit", "--repo", "nowhere"],
+        ["promote", "1f0c9a", "--repo", "nowhere"],
+        ["evaluate", "--repo", "nowhere"],
+        ["report", "--repo", "nowhere"],
         ["materialize", "--start", "yesterday"],
     ],
 )

@@ -31,6 +31,14 @@ def test_raw_is_used_where_nothing_helps_and_a_control_never_is():
     assert said(RAW, replace(NEAR, is_control=True)).startswith("Use raw (linear)")
 
 
+def test_of_raw_it_is_said_what_they_are_over_words_and_that_nothing_is_better():
+    assert said(RAW) == (
+        "Use raw (linear): accuracy 0.8000, +30.00 [+20.00, +40.00] points over counted words "
+        "(TF-IDF). It costs 384 numbers a row, 1,536 bytes online and 0.10 ms beside encoding. "
+        "No other set is better beyond its interval."
+    )
+
+
 def test_words_that_are_as_good_or_better_are_said():
     assert said(RAW, words=SAME).endswith("None of this beats counting words beyond its interval.")
     assert said(RAW, words=WORSE).endswith("which are better: use them.")

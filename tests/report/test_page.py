@@ -6,13 +6,14 @@ import re
 from itertools import combinations
 from pathlib import Path
 
+import altair as alt
 import pytest
 from playwright.sync_api import Page
 
 from embfeast.report import charts
 from embfeast.report.page import Page as Content
 from embfeast.report.page import anchor, render
-from embfeast.report.section import Section, Table
+from embfeast.report.section import Figure, Section, Table
 from tests.browser import Seen, barriers
 
 DRAWN = "document.documentElement.dataset.drawn === 'true'"
@@ -233,6 +234,35 @@ CUT = """() => [...document.querySelectorAll('.chart')].flatMap((chart) => {
 def test_no_word_of_a_figure_is_cut_at_its_edge(page, whole_report, width):
     page.page.set_viewport_size({"width": width, "height": 844})
     assert opened(page, whole_report).evaluate(CUT) == []
+
+
+@pytest.mark.slow
+def test_a_long_name_beside_an_axis_is_whole_where_there_is_room(page, tmp_path):
+    name = "neighbour_share_of_feature_requests"
+    chart = charts.bars(
+        {"name": [name, "b"], "value": [1, 2]}, alt.X("value:Q"), alt.Y("name:N"), []
+    )
+    figure = Figure("Bars", "Two bars.", charts.finished(chart), Table("Bars", ["name"], [[name]]))
+    report = tmp_path / "report.html"
+    report.write_text(render(Content("t", "today", [], [Section("Bars", parts=[figure])], "")))
+    assert name in opened(page, report).locator(".chart").inner_text()
+    page.page.set_viewport_size({"width": 390, "height": 844})
+    assert "…" in opened(page, report).locator(".chart").inner_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_text_from_right_to_left_runs_and_stands_so_and_those_beside_it_do_not(
+    page, tmp_path, width
+):
+    table = Table("Texts", ["text"], [["لم يصل الطرد بعد"], ["包裹还没有到"], ["It is late"]])
+    report = tmp_path / "report.html"
+    report.write_text(render(Content("t", "today", [], [Section("Texts", parts=[table])], "")))
+    page.page.set_viewport_size({"width": width, "height": 844})
+    cells = opened(page, report).locator("td")
+    assert cells.evaluate_all(
+        "(all) => all.map((e) => [getComputedStyle(e).direction, getComputedStyle(e).textAlign])"
+    ) == [["rtl", "start"], ["ltr", "start"], ["ltr", "start"]]
 
 
 @pytest.mark.slow

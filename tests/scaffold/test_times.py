@@ -91,6 +91,7 @@ FORMATS = [
     "%d %B %Y %H:%M", "%b %d, %Y", "%B %d, %Y", "%d-%b-%y", "%a, %d %b %Y %H:%M:%S +0000",
     "%a %b %d %H:%M:%S +0000 %Y", "%a %b %d %H:%M:%S %Y", "%Y.%m.%d", "%Y/%m/%d %H:%M",
     "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%m %d, %Y", "%Y%m%d",
+    "%Y年%m月%d日", "%Y年%m月%d日 %H:%M",
 ]  # fmt: skip
 
 
@@ -100,6 +101,7 @@ def test_dates_as_people_write_them_are_read(read, written):
     stored = [datetime.strptime(m.strftime(written), written).replace(tzinfo=UTC) for m in MOMENTS]
     assert found == stored
     assert "taken as" in said
+    assert ("in UTC where no zone is written" in said) == (written != "%Y%m%d")  # a number
 
 
 def test_offsets_from_utc_are_kept(read):

@@ -23,6 +23,11 @@ def test_a_missed_figure_is_called_missed():
     assert "**missed**" in markdown([Row("a", "b", 2.0, 1.0, "s", 2.0, "<= 1")])
 
 
+def test_large_figures_have_no_exponent():
+    said = markdown([Row("a", "b", 44260.4, 1.5e-5, "texts/s", 2.0, ">= 1")])
+    assert "| 44260 | 1.5e-05 |" in said
+
+
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_every_benchmark_is_there(name):
     assert callable(

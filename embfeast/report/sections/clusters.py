@@ -10,6 +10,7 @@ from embfeast.report.section import Figure, Section, Table
 from embfeast.tricks.parts.clustering import NOISE, count_curves
 from embfeast.tricks.parts.terms import distinctive_words
 
+NAMES = {"kmeans": "KMeans", "dbscan": "DBSCAN", "hdbscan": "HDBSCAN"}
 TYPICAL = 3
 # Numbers of clusters tried for the curves, and the texts they are tried on.
 MOST_TRIED = 14
@@ -27,8 +28,8 @@ def clusters(sample: ReportSample, entry: str) -> Section:
     noise = int((labels == NOISE).sum())
     largest, smallest = sizes.max() / len(labels), sizes.min() / len(labels)
     prose = [
-        f"{len(sizes)} clusters by {trick.method}. The largest holds {largest:.0%} of the sampled "
-        f"texts, the smallest {smallest:.1%}."
+        f"{len(sizes)} clusters by {NAMES[trick.method]}. The largest holds {largest:.0%} of the "
+        f"sampled texts, the smallest {smallest:.1%}."
         + (f" {noise:,} texts ({noise / len(labels):.0%}) lie in none." if noise else "")
     ]
     if noise > len(labels) / 2:

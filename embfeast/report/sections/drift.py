@@ -103,7 +103,7 @@ def _as_monitored(embedding: NDArray[np.float64], fitted: NDArray[np.bool_]) -> 
         f"A classifier tells the {len(later):,} texts since the fit from the others with an AUC of "
         f"{told['auc']:.2f} (95 % interval {told['low']:.2f} to {told['high']:.2f}; 0.5 is no "
         f"drift), and they lie {vectors.novelty(earlier, later).mean():.2f} times as far from the "
-        "nearest of those as those from one another: of stored rows, `feast monitor run` keeps "
+        "nearest of those as those from one another: of stored rows, 'feast monitor run' keeps "
         "these figures as embedding.drift and embedding.novelty."
     ]
 

@@ -25,8 +25,7 @@ def helps(evaluation: Evaluation | None, label: str, why_not: str = "") -> Secti
         f"want of text or label), {folds_in_words(evaluation.folds, evaluation.split)}, everything "
         f"fitted anew inside each fold. Raw embeddings reach {evaluation.measure} {raw.score:.3f}. "
         f"Intervals hold at 95 % for all {evaluation.comparisons} comparisons at once.",
-        evaluation.verdict,
-        *evaluation.notes,
+        *(f"{note[:1].upper()}{note[1:].rstrip('.')}." for note in evaluation.notes),
     ]
     if good or bad:
         prose.append(

@@ -62,7 +62,7 @@ def _path(
         .encode(
             x=alt.X("time:T", title="time of the text"),
             y=alt.Y("value:Q", title="against its past"),
-            color=alt.Color("number:N", title=None),
+            color=alt.Color("number:N", title=None, legend=alt.Legend(columns=1)),
             tooltip=[alt.Tooltip("time:T"), alt.Tooltip("number:N"), number("value", format=".3f")],
         )
     )

@@ -33,7 +33,7 @@ def pooling(sample: ReportSample, entry: str) -> Section:
     kinds = [trick.pooling] if isinstance(trick.pooling, str) else list(trick.pooling)
     changed = float((sentence_order[:, 0] != token_order[:, 0]).mean())
     prose = [
-        f"{', '.join(kinds)} over the word pieces, {sample.outputs[entry].shape[1]} numbers. "
+        f"{' and '.join(kinds)} over the word pieces: {sample.outputs[entry].shape[1]} numbers. "
         f"Compared with the sentence vector, {shared.mean() / count:.0%} of each text's {count} "
         f"nearest texts are the same, and {changed:.0%} of the texts have another nearest one.",
         "Where nearly all neighbours are the same, pooling repeats the sentence vector and costs "

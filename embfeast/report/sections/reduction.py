@@ -20,7 +20,7 @@ def reduction(sample: ReportSample, entry: str) -> Section:
     kept = overlap(before, after, NEIGHBOURS)
     count, width = after.shape[1], before.shape[1]
     prose = [
-        f"{width} numbers become {count} by {trick.method.replace('_', ' ')}. Of each text's "
+        f"{width} numbers become {count} by {_named(trick.method)}. Of each text's "
         f"{min(NEIGHBOURS, len(after) - 1)} nearest texts, {kept:.0%} stay among its nearest."
     ]
     parts: list[Figure | Table] = []
@@ -60,3 +60,7 @@ def _figure(explained: np.ndarray, count: int) -> Figure:
         data=Table("Variance explained", ["components", "explained"], rows),
         caption=f"Dashed: the {count} components kept.",
     )
+
+
+def _named(method: str) -> str:
+    return "truncated SVD" if method == "truncated_svd" else method.upper()

@@ -1,6 +1,7 @@
 """The recipe itself: settings, digest, what it was fitted on, and the versions at work."""
 
 import platform
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 
 import yaml
@@ -16,11 +17,11 @@ def settings(fitted: FittedRecipe) -> Section:
     record = fitted.record
     facts = [
         ["digest", fitted.digest],
-        ["fitted on texts before", record.as_of or "no cutoff"],
+        ["fitted on texts before", _time(record.as_of, "no cutoff")],
         ["texts read", f"{record.rows:,}"],
         ["missing or blank", f"{record.missing:,}"],
         ["labels read", f"{record.labels:,}"],
-        ["first and last text", f"{record.first_event or '—'} to {record.last_event or '—'}"],
+        ["first and last text", f"{_time(record.first_event)} to {_time(record.last_event)}"],
         ["digest of the rows", record.rows_digest],
         ["model", f"{fitted.settings.model} ({fitted.model_digest})"],
         ["earlier fit", record.previous or "none"],
@@ -47,6 +48,10 @@ def settings(fitted: FittedRecipe) -> Section:
             Table("Versions", ["package", "version"], _versions()),
         ],
     )
+
+
+def _time(said: str | None, otherwise: str = "—") -> str:
+    return f"{datetime.fromisoformat(said):%Y-%m-%d %H:%M} UTC" if said else otherwise
 
 
 def _versions() -> list[list[str]]:

@@ -26,10 +26,7 @@ def word_features(sample: ReportSample, entry: str) -> Section:
     return Section(
         entry,
         "Words",
-        [
-            f"{len(terms):,} n-grams in {len(weights)} directions. {silent:,} of "
-            f"{len(sample.texts):,} texts have none of them, and zeros."
-        ],
+        [f"{len(terms):,} n-grams in {len(weights)} directions. {_with_none(silent)}"],
         [
             Table(
                 "The heaviest n-grams",
@@ -45,3 +42,9 @@ def word_features(sample: ReportSample, entry: str) -> Section:
 def _listed(terms: np.ndarray, axis: np.ndarray) -> str:
     best = np.argsort(-axis, kind="stable")[:TERMS]
     return ", ".join(terms[i] for i in best if axis[i] > 0)
+
+
+def _with_none(texts: int) -> str:
+    if not texts:
+        return "Every text of the sample has one of them."
+    return f"{texts:,} texts of the sample have none of them: their numbers are zeros."

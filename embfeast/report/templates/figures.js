@@ -1,11 +1,18 @@
 // Draws every figure, and lets the legends of the map choose. Colours are the page's own CSS
 // variables, so light, dark and print need no other drawing.
 const config = JSON.parse(document.getElementById("config").textContent);
-const options = { mode: "vega-lite", renderer: "svg", actions: false, config };
+const options = { mode: "vega-lite", renderer: "svg", actions: false };
+
+// Names beside an axis get the room that the figure has.
+function fitted(place) {
+  const labelLimit = Math.max(config.axis.labelLimit, place.clientWidth / 3.5);
+  return { ...config, axis: { ...config.axis, labelLimit } };
+}
 
 async function draw(script) {
   const place = document.getElementById(script.dataset.for);
-  const { view } = await vegaEmbed(place, JSON.parse(script.textContent), options);
+  const drawn = { ...options, config: fitted(place) };
+  const { view } = await vegaEmbed(place, JSON.parse(script.textContent), drawn);
   const legends = place.closest("figure").querySelector(".legends");
   if (legends) connect(legends, view);
 }
