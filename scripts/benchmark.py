@@ -32,6 +32,7 @@ BENCHMARKS = {
     "memory": "memory",
     "startup": "startup",
     "training-set": "training_set",
+    "training-set-ray": "training_set",
     "scaling": "scaling",
     "similar": "similar",
     "neighbours": "neighbours",
