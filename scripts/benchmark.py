@@ -26,6 +26,8 @@ BENCHMARKS = {
     "latency": "encode",
     "materialize": "materialize",
     "rematerialize": "materialize",
+    "rematerialize-redis": "rematerialize",
+    "rematerialize-postgres": "rematerialize",
     "point-in-time": "point_in_time",
     "online": "online",
     "live": "online",

@@ -102,9 +102,11 @@ def join_slice(
         for block in _blocks(join, rows, spines):
             schema = schema or block.schema
             yield block if block.schema == schema else block.cast(schema)
-    except (EmbfeastError, *READ_ERRORS) as error:
-        said = error.found if isinstance(error, EmbfeastError) else first_line(error)
-        raise EmbfeastError(f"Ray worker on {socket.gethostname()}: {said}", SAME_PATH) from error
+    except EmbfeastError as error:
+        raise EmbfeastError(f"Ray worker on {socket.gethostname()}: {error.message}") from error
+    except READ_ERRORS as error:
+        said = f"Ray worker on {socket.gethostname()}: {first_line(error)}; {SAME_PATH}"
+        raise EmbfeastError(said) from error
 
 
 def _blocks(join: SliceJoin, rows: pa.Table, spines: Sequence[pa.Table]) -> Iterator[pa.Table]:
