@@ -33,7 +33,7 @@ MEANINGS = (
     ("instance metadata", "there are no credentials", "set AWS_ACCESS_KEY_ID and its secret"),
     ("169.254.169.254", "there are no credentials", "set AWS_ACCESS_KEY_ID and its secret"),
     ("error sending request", "its server does not answer", "see AWS_ENDPOINT_URL"),
-    ("body error", "the connection to its server was lost", "see AWS_ENDPOINT_URL"),
+    ("response body", "the connection to its server was lost", "see AWS_ENDPOINT_URL"),
 )
 ENVIRONMENT = ("AWS_", "AZURE_", "GOOGLE_")
 # The same in the words of other storage than S3.

@@ -34,6 +34,7 @@ from embfeast.plugin.source_scan import (
 from embfeast.plugin.training.entity_query import EntityFrame, output_names, rows_of
 from embfeast.plugin.training.hindsight import refuse_own_texts, warn_of_hindsight
 from embfeast.plugin.training.retrieval import STEP, DuckDBRetrievalJob, TableVersions, check_room
+from embfeast.plugin.training.workers_join import WorkersJoin
 from embfeast.storage import Folder
 from embfeast.tables.append import Appender
 from embfeast.tables.as_of_join import (
@@ -129,7 +130,7 @@ class DuckDBOfflineStore(MonitoredStore):
         warn_of_hindsight(feature_views, entities.times)
 
         @contextmanager
-        def joined() -> Iterator[tuple[Any, Spine, list[FeatureRelation]]]:
+        def joined(config: RepoConfig) -> Iterator[tuple[Any, Spine, list[FeatureRelation]]]:
             connection = database.connect_memory()
             try:
                 relations = [
@@ -143,14 +144,14 @@ class DuckDBOfflineStore(MonitoredStore):
                 connection.close()
 
         def evaluate() -> pa.Table:
-            with joined() as (connection, spine, relations):
+            with joined(config) as (connection, spine, relations):
                 check_room(len(spine) * bytes_a_row(relations))
                 return join_as_of(
                     connection, spine, relations, only_known=filter_by_created_timestamp
                 )
 
         def stream(folder: Path | None) -> Iterator[pa.Table]:
-            with joined() as found:
+            with joined(config) as found:
                 yield from stream_as_of(
                     *found, only_known=filter_by_created_timestamp, step=STEP, folder=folder
                 )
@@ -172,6 +173,9 @@ class DuckDBOfflineStore(MonitoredStore):
             entities,
             stream=stream,
             exported_to=getattr(config.offline_store, "export_location", None),
+            by_workers=WorkersJoin(
+                config, entities, list(by_view), joined, filter_by_created_timestamp
+            ),
         )
 
     @staticmethod

@@ -1,6 +1,6 @@
 """Point-in-time joins in DuckDB: to each entity row the features as they were at its time."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -81,6 +81,16 @@ class Spine:
     def __len__(self) -> int:
         return len(self.times)
 
+    @classmethod
+    def of_table(cls, table: pa.Table) -> "Spine":
+        """Return what `to_table` was made of."""
+        times, *keys = table.columns
+        return cls(times, dict(zip(table.column_names[1:], keys, strict=True)))
+
+    def to_table(self) -> pa.Table:
+        """Return the times and then the keys as one Arrow table, of which slices are small."""
+        return pa.table([self.times, *self.keys.values()], names=["time", *self.keys])
+
 
 def join_as_of(
     connection: duckdb.DuckDBPyConnection,
@@ -135,7 +145,7 @@ def stream_as_of(
     only_known: bool = False,
     step: int,
     folder: Path | None = None,
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, None]:
     """Find what `join_as_of` finds, and yield it in slices of so many rows.
 
     Besides keys, times and row numbers little more than a slice is in memory: features are put
@@ -218,12 +228,19 @@ def _own_columns(relation: FeatureRelation) -> list[str]:
     return list(dict.fromkeys(column for column, _ in relation.features))
 
 
-def _register_spine(
+def exact_spine(
     connection: duckdb.DuckDBPyConnection, spine: Spine, relation: FeatureRelation
-) -> None:
+) -> Spine:
+    """Return a spine with the keys of one relation alone, of the kinds that it has stored.
+
+    Raises
+    ------
+    EmbfeastError
+        As `join_as_of`.
+    """
     schema = connection.sql(f"SELECT * FROM {relation.scan} LIMIT 0").to_arrow_table().schema
-    columns: dict[str, Any] = {"spine_row": np.arange(len(spine)), "spine_time": spine.times}
-    for position, (name, own) in enumerate(relation.keys):
+    keys: dict[str, Any] = {}
+    for name, own in relation.keys:
         for where, column in ((list(spine.keys), name), (schema.names, own)):
             if column not in where:
                 raise EmbfeastError(
@@ -231,10 +248,19 @@ def _register_spine(
                     f"{', '.join(where) or 'none'}"
                 )
         try:
-            key = exact_keys(spine.keys[name], schema.field(own).type)
+            keys[name] = exact_keys(spine.keys[name], schema.field(own).type)
         except EmbfeastError as error:
             raise EmbfeastError(f"view {relation.view!r}: key {name!r}: {error}") from error
-        columns[f"spine_key_{position}"] = key
+    return Spine(spine.times, keys)
+
+
+def _register_spine(
+    connection: duckdb.DuckDBPyConnection, spine: Spine, relation: FeatureRelation
+) -> None:
+    exact = exact_spine(connection, spine, relation)
+    columns: dict[str, Any] = {"spine_row": np.arange(len(spine)), "spine_time": spine.times}
+    for position, (name, _) in enumerate(relation.keys):
+        columns[f"spine_key_{position}"] = exact.keys[name]
     connection.register("given_spine", pa.table(columns))
     connection.execute("CREATE OR REPLACE TEMP TABLE spine AS FROM given_spine")
     connection.unregister("given_spine")

@@ -4,7 +4,6 @@ Wide columns dominate a training set. Read this way they are decoded once and co
 besides the result little is in memory.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from embfeast.errors import EmbfeastError
 from embfeast.storage import open_to_read
 
 # Row groups decoded side by side: more than there are cores only take more memory.
-WORKERS = min(4, os.cpu_count() or 1)
+WORKERS = 4
 # Rows of vectors decoded at a time: fewer take longer, more only take more memory.
 STEP = 2_048
 # Rows of all columns handed over at a time: fewer make more and smaller parts of each slice.
@@ -111,7 +110,7 @@ def fetch_rows(
 
     try:
         made: dict[str, _Vectors | _Cells] = {**vectors, **cells}
-        with ThreadPoolExecutor(WORKERS) as pool:
+        with ThreadPoolExecutor(min(WORKERS, pa.cpu_count())) as pool:
             list(pool.map(fill, groups(files, file_of, row_of)))
             finished = pool.map(lambda column: column.finish(), made.values())
             return dict(zip(made, finished, strict=True))
@@ -143,7 +142,7 @@ def hand_over_rows(
                 cells = pa.Table.from_batches([batch]).select(list(columns))  # as in the file
                 take(some.places, cells.take(pa.array(some.wanted)))
 
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(min(WORKERS, pa.cpu_count())) as pool:
         list(pool.map(read, groups(files, file_of, row_of)))
 
 

@@ -1,5 +1,7 @@
 """The main job with recipes, feature tables and texts on an S3 server."""
 
+import re
+
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,9 +13,11 @@ from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 
 from embfeast import EmbfeastError
 from embfeast.plugin import feature_views
+from embfeast.plugin.engine import part_writer
 from embfeast.repository import examine, materialize, verify
 from embfeast.storage import Folder, files_below, open_to_write
-from tests.object_storage import HUSH
+from embfeast.tables.append import Appender
+from tests.object_storage import HUSH, Door, dropping, signalled
 from tests.plugin.test_online_stores import ServerRepo
 from tests.small_repository import Repo, day, sample_rows
 
@@ -158,3 +162,58 @@ def test_a_server_that_is_away_is_said_of_the_texts_and_a_later_run_goes_on(
         assert any("text database s3://" in one.found for one in broken)
     materialize(store, day(-1), day(20))
     assert all(finding.ok for finding in verify(repo.store()))
+
+
+def stopped(door):
+    """Let the server not answer, for seconds."""
+    return signalled(door.behind.process, "STOP", "CONT")
+
+
+def shut(door):
+    """Let nobody in until the test opens the door again."""
+    door.stop()
+
+
+# What the run says: nothing where it must end right, for requests were answered late.
+EXPECTED = {
+    "stopped": "^$",
+    "dropping": "^$|(its server does not answer|the connection to its server was lost); see AWS_ENDPOINT_URL",
+    "shut": "server does not answer; see AWS_ENDPOINT_URL",
+}
+
+
+@pytest.mark.parametrize("trouble", [stopped, dropping, shut])
+def test_a_server_that_goes_away_in_mid_run_and_comes_back_leaves_what_a_run_here_leaves(
+    bucket, server, tmp_path, here, trouble, monkeypatch
+):
+    door = Door(server)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", door.url)
+    monkeypatch.setattr(part_writer, "LONGEST_WAIT", 0.0)  # a file a chunk
+    repo = PlacedRepo(tmp_path / "repo", f"{bucket}/{trouble.__name__}", "parquet")
+    fitted = repo.fit(day(8), SETTINGS)
+    store = repo.apply(fitted)
+    began, add = [], Appender.add
+
+    def add_and_begin(self, file):
+        added = add(self, file)
+        if not began:  # one table of two has the rows of the first chunk of three
+            began.append(trouble(door))
+        return added
+
+    monkeypatch.setattr(Appender, "add", add_and_begin)
+    said = ""
+    try:
+        materialize(store, day(-1), day(20))
+    except EmbfeastError as error:
+        said = str(error)
+    assert began
+    assert re.search(EXPECTED[trouble.__name__], said)
+    assert HUSH not in said
+    assert "\n" not in said
+    if trouble is shut:
+        door.start()
+    else:
+        began[0].wait()
+    assert said or all(finding.ok for finding in verify(repo.store()))
+    assert (fitted.digest, *main_job(repo, fitted)) == here
+    door.stop()

@@ -38,22 +38,36 @@ def connected(ray: Any, address: str | None, cpus: int) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    options: dict[str, Any] = {"log_to_driver": True, "logging_level": "ERROR"}
+    own: dict[str, Any] = {}
     if address is None:
-        # Ray reports to its makers unless told otherwise, which nobody has asked for.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        options |= {"include_dashboard": False, "num_cpus": max(cpus, os.cpu_count() or 1)}
-    elif address != "auto":
-        _check_reachable(ray, address)
-    try:
-        with _own_signals():
-            ray.init(address or "local", **options)
-    except Exception as error:  # of many kinds: no cluster, another version, a wrong token
-        raise _unreachable(address, error) from error
+        own = {"include_dashboard": False, "num_cpus": max(cpus, os.cpu_count() or 1)}
+    _connect(ray, address, address or "local", own)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def stay_connected(ray: Any, address: str | None) -> None:
+    """Connect for as long as this process lives, unless it has done so already.
+
+    Without an address to the cluster that Ray finds by itself, else to one that it starts here.
+    """
+    if not ray.is_initialized():
+        _connect(ray, address, address, {})
+
+
+def _connect(ray: Any, address: str | None, given: str | None, options: dict[str, Any]) -> None:
+    if address is None:
+        # Ray reports to its makers unless told otherwise, which nobody has asked for.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    elif address != "auto":
+        _check_reachable(ray, address)
+    try:
+        with _own_signals():
+            ray.init(given, log_to_driver=True, logging_level="ERROR", **options)
+    except Exception as error:  # of many kinds: no cluster, another version, a wrong token
+        raise _unreachable(address, error) from error
 
 
 def _check_reachable(ray: Any, address: str) -> None:
@@ -95,6 +109,6 @@ def why(error: Exception) -> EmbfeastError:
         return cause
     said = str(cause or error).strip().splitlines()
     return EmbfeastError(
-        f"a Ray worker failed: {said[-1] if said else type(error).__name__}; what was written is "
-        "whole, run again"
+        f"a Ray worker failed: {said[-1] if said else type(error).__name__}",
+        "what was written is whole, run again",
     )

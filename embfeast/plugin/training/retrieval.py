@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -23,6 +23,9 @@ from embfeast.plugin.training.free_memory import free_bytes
 from embfeast.storage import Folder, exists, is_local, refused, remove_file
 from embfeast.tables.files import ROW_GROUP, parquet_folder, write_file, write_to_folder
 from embfeast.tables.place import Place
+
+if TYPE_CHECKING:
+    from embfeast.plugin.training.workers_join import WorkersJoin
 
 # Rows in memory at a time, and as many slices as make a file of an export. They are whole row
 # groups, so that a file is as one that was written at once.
@@ -63,6 +66,8 @@ class DuckDBRetrievalJob(RetrievalJob):
         put aside; None for the machine's folder of temporary files.
     exported_to : str or None
         Where `to_remote_storage` writes.
+    by_workers : WorkersJoin, optional
+        How the workers of a Ray cluster find the same features.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class DuckDBRetrievalJob(RetrievalJob):
         *,
         stream: Callable[[Path | None], Iterator[pa.Table]] | None = None,
         exported_to: str | None = None,
+        by_workers: "WorkersJoin | None" = None,
     ) -> None:
         self._evaluate = evaluate
         self._entities = entities
@@ -85,6 +91,7 @@ class DuckDBRetrievalJob(RetrievalJob):
         self._metadata = metadata
         self._stream = stream or self._sliced
         self._exported_to = exported_to
+        self._by_workers = by_workers
 
     @property
     def full_feature_names(self) -> bool:
@@ -119,9 +126,17 @@ class DuckDBRetrievalJob(RetrievalJob):
             yield from table.combine_chunks().to_batches() or [none]
 
     def to_ray_dataset(self) -> Any:
-        """Return the result as a Ray dataset, put into Ray's object store a slice at a time."""
-        import ray
+        """Return the result as a Ray dataset, joined by the workers of the cluster.
 
+        What they cannot join is joined here, and put into Ray's object store a slice at a time.
+        """
+        import ray.data
+
+        if self._by_workers:
+            views, asked = self._on_demand_feature_views, self._metadata
+            made = self._by_workers.dataset(ray, views, asked, self._full_feature_names)
+            if made is not None:
+                return made
         return ray.data.from_arrow_refs([ray.put(table) for table in self._slices()])
 
     def persist(
@@ -201,17 +216,24 @@ class DuckDBRetrievalJob(RetrievalJob):
             yield made if made.schema == schema else made.cast(schema)
 
     def _with_on_demand(self, table: pa.Table) -> pa.Table:
-        if not self._on_demand_feature_views:
-            return table
-        views = self._on_demand_feature_views
-        names, asked = self._full_feature_names, self._metadata
-        made: pa.Table = DuckDBRetrievalJob(lambda: table, None, names, views, asked).to_arrow()
-        return made
+        views, asked = self._on_demand_feature_views, self._metadata
+        return with_on_demand(table, views, asked, self._full_feature_names) if views else table
 
     def _sliced(self, _: Path | None) -> Iterator[pa.Table]:
         table = self._evaluate()
         for start in range(0, max(table.num_rows, 1), STEP):
             yield table.slice(start, STEP)
+
+
+def with_on_demand(
+    table: pa.Table,
+    views: Sequence[OnDemandFeatureView],
+    asked: RetrievalMetadata | None,
+    full_names: bool,
+) -> pa.Table:
+    """Return a table with the features of on-demand views."""
+    made: pa.Table = DuckDBRetrievalJob(lambda: table, None, full_names, views, asked).to_arrow()
+    return made
 
 
 def _is_taken(uri: str) -> bool:

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from embfeast import EmbfeastError
+from embfeast.plugin import offline_store
 from embfeast.plugin.engine import part_writer
 from embfeast.plugin.engine.ray_executor import RayExecutor, check_shared
 from embfeast.plugin.feature_table import feature_table, is_ours
@@ -18,7 +19,7 @@ from tests.plugin.engine.ray_machines import two_machines
 from tests.repository.test_object_storage import SETTINGS, PlacedRepo
 from tests.small_repository import day
 
-pytest.importorskip("ray")
+ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
 PERIOD = (day(-1), day(20))
 
@@ -92,6 +93,12 @@ def test_two_workers_store_in_a_bucket_the_bits_of_a_run_here(tmp_path, door, cl
     assert len(written) >= 2 * len(expected[0])
     assert all(path.startswith("s3://features/ray/features/") for path in written)
     assert_right(repo, expected)
+    wanted = pa.table({"review_id": range(12), "event_timestamp": [day(20)] * 12})
+    job = store.get_historical_features(wanted, ["review_reduced:reduced"])
+    joined = job.to_arrow()
+    with patch.object(offline_store, "stream_as_of", None):  # the driver joins nothing
+        assert pa.concat_tables(ray.get(job.to_ray_dataset().to_arrow_refs())) == joined
+    ray.shutdown()
     assert not [*repo.path.rglob("*.parquet"), *repo.path.rglob("manifest.json")]
     assert not [*repo.path.rglob("*.duckdb")]
 

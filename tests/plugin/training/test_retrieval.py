@@ -108,17 +108,3 @@ def test_what_does_not_fit_into_memory_is_said_beforehand(job, monkeypatch):
         with pytest.raises(EmbfeastError, match=r"would take .* GiB of memory, .* persist"):
             ask()
     assert sum(len(batch) for batch in job.to_arrow_batches()) > 8
-
-
-@pytest.mark.slow
-def test_a_ray_dataset_has_the_rows_of_to_arrow(job, monkeypatch):
-    ray = pytest.importorskip("ray")
-    pytest.importorskip("ray.data")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init("local", num_cpus=1, include_dashboard=False, object_store_memory=80 * 2**20)
-    try:
-        dataset = job.to_ray_dataset()
-        found = pa.concat_tables(ray.get(dataset.to_arrow_refs()))
-    finally:
-        ray.shutdown()
-    assert found == job.to_arrow()
