@@ -177,7 +177,7 @@ def shut(door):
 # What the run says: nothing where it must end right, for requests were answered late.
 EXPECTED = {
     "stopped": "^$",
-    "dropping": "^$|(its server does not answer|the connection to its server was lost); see AWS_ENDPOINT_URL",
+    "dropping": "^$|(its server does not answer|connection to its server was lost); see AWS_END",
     "shut": "server does not answer; see AWS_ENDPOINT_URL",
 }
 
