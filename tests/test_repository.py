@@ -26,6 +26,7 @@ def test_the_package_reads_no_format_in_which_data_is_code(path):
             assert called not in {"yaml.load", "yaml.unsafe_load", "np.load", "torch.load"}
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover  # a library's loops over each line take twice as long when lines are counted
 def test_no_secret_is_in_the_repository():
     from detect_secrets import SecretsCollection

@@ -9,6 +9,7 @@ from embfeast.evaluation.other_models import other_models
 from embfeast.evaluation.sets import RAW, feature_sets
 
 
+@pytest.mark.slow
 def test_another_model_is_compared_row_by_row_and_its_speed_is_told(tickets, recipe, cached):
     texts, labels = tickets
     given = ["{backend: onnx}", "{truncate_dim: 2}"]
