@@ -86,7 +86,9 @@ class OursDuckDBTable(OursParquetFile):
         timestamp_field="ts",
     ):
         table = f"{self.get_prefixed_table_name(destination_name)}_{uuid.uuid4().hex[:6]}"
-        names = field_mapping or {}
+        # Feast's own creators map this column where nothing is said.
+        given = field_mapping or {"ts_1": "ts"}
+        names = {old: new for old, new in given.items() if old in df}
         arrow = pa.Table.from_pandas(df, preserve_index=False)
         texts = [field.name for field in arrow.schema if pa.types.is_string(field.type)]
         if not texts:  # a DuckDBSource has a text column
