@@ -69,6 +69,7 @@ def main(
         str, typer.Option(help="sqlite, redis, postgres, pgvector, milvus")
     ] = "sqlite",
     remote: Annotated[bool, typer.Option(help="Ask it behind `feast serve_offline`.")] = False,
+    patience: Annotated[float, typer.Option(help="Times longer than the tests wait.")] = 1,
 ) -> None:
     """Run Feast's tests on each store and compare what passes."""
     checkout = os.environ.get("FEAST_TESTS")
@@ -78,6 +79,7 @@ def main(
     python = environment()
     chosen, files = store or list(STORES), files or list(FILES)
     how = {"SUITE_ONLINE": online, "SUITE_REMOTE": "yes" if remote else ""}
+    how["SUITE_PATIENCE"] = str(patience)
     results = {}
     for one in chosen:
         results[one] = run(python, Path(checkout), files, {"SUITE_STORE": one, **how})
@@ -126,8 +128,10 @@ def run(python: Path, checkout: Path, files: list[str], chosen: dict[str, str]) 
         chosen |= {"FEAST_USAGE": "False", "FEAST_IS_LOCAL_TEST": "True", "IS_TEST": "True"}
         chosen["PATH"] = os.pathsep.join((str(python.parent), os.environ["PATH"]))
         report = Path(folder) / "report.xml"
-        words = ["--integration", "-q", "-p", "no:cacheprovider", "-p", "repo_configuration"]
-        words += ["--continue-on-collection-errors", "--timeout", str(SECONDS_A_TEST)]
+        words = ["--integration", "-q", "-p", "no:cacheprovider"]
+        words += ["-p", "patience", "-p", "repo_configuration"]
+        seconds = SECONDS_A_TEST * float(chosen["SUITE_PATIENCE"])
+        words += ["--continue-on-collection-errors", "--timeout", str(seconds)]
         words += ["--timeout-method", "signal"]
         done = subprocess.run(  # noqa: S603
             [

@@ -81,7 +81,7 @@ class DuckDBSource(DataSource):
         When the label was known; by default when its row was. A label that is filled in later needs
         it: without it, training rows are told what nobody knew yet.
     field_mapping : dict, optional
-        Refused: rename columns by a query.
+        Of the table's own column names to those that all else here, views and recipes call them by.
     description, tags, owner
         As in Feast's own sources.
 
@@ -139,12 +139,6 @@ class DuckDBSource(DataSource):
             raise EmbfeastError(
                 f"source {self.name!r}: database must not hold user or keys",
                 "put them into the environment, say AWS_ACCESS_KEY_ID",
-            )
-        if self.field_mapping:
-            renamed = ", ".join(f'"{old}" AS "{new}"' for old, new in self.field_mapping.items())
-            raise EmbfeastError(
-                f"source {self.name!r}: field_mapping is not supported",
-                f"rename in a query: SELECT * EXCLUDE (...), {renamed} FROM ...",
             )
         if bool(self.table) == bool(self.query):
             raise EmbfeastError(f"source {self.name!r}: give either table or query")
@@ -230,7 +224,7 @@ class DuckDBSource(DataSource):
                 )
 
     def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[tuple[str, str]]:
-        """Return the columns and their DuckDB types."""
+        """Return the columns, by the table's own names, and their DuckDB types."""
         with self.connect(config.repo_path) as connection:
             opened = OpenedTable(connection, f"source {self.name!r}", self.table, self.query)
             return opened.types.items()
@@ -268,7 +262,7 @@ class DuckDBSource(DataSource):
         keys: Sequence[str] | None = None,
         entities: Sequence[str] = (),
     ) -> Iterator[OpenedTexts]:
-        """Open the table or query, with its columns checked.
+        """Open the table or query, its columns named by the field mapping and checked.
 
         Parameters
         ----------
@@ -300,6 +294,7 @@ class DuckDBSource(DataSource):
                 self.table,
                 self.query,
                 ForgottenKeys(repo),
+                self.field_mapping,
             )
             try:
                 yield opened

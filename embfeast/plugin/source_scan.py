@@ -64,7 +64,7 @@ def relation_of(
     """Return what a view brings into a join."""
     source = view.batch_source
     shown = view.projection.name_to_use()
-    own = {mapped: column for column, mapped in (source.field_mapping or {}).items()}
+    own = own_names(source)
     renamed = view.projection.join_key_map
     files: list[str] = []
     if table := tables.get(view.name):
@@ -93,6 +93,11 @@ def relation_of(
         ),
         ttl=view.ttl or None,
     )
+
+
+def own_names(source: DataSource) -> dict[str, str]:
+    """Return a table's own column names by those that the source's field mapping gives them."""
+    return {mapped: column for column, mapped in (source.field_mapping or {}).items()}
 
 
 def scan_of(

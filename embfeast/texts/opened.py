@@ -27,6 +27,7 @@ from embfeast.texts.column_types import (
 )
 from embfeast.texts.database import cursor_of, quote, relation, why_not
 from embfeast.texts.forgotten import ForgottenKeys
+from embfeast.texts.renamed import renamed
 
 _said_naive: set[tuple[str, str]] = set()
 
@@ -113,8 +114,11 @@ class OpenedTexts(OpenedTable):
         table: str | None = None,
         query: str | None = None,
         without: ForgottenKeys | None = None,
+        new_names: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(connection, name, table, query)
+        if new_names:
+            self.relation, self.types = renamed(name, self.relation, self.types, new_names)
         self.columns = columns
         self._streams: list[Generator[pa.Table, None, None]] = []
         self._check_types()

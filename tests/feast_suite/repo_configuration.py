@@ -86,9 +86,10 @@ class OursDuckDBTable(OursParquetFile):
         timestamp_field="ts",
     ):
         table = f"{self.get_prefixed_table_name(destination_name)}_{uuid.uuid4().hex[:6]}"
-        # A DuckDBSource has no field mapping: its columns are named as they are to be.
-        names = field_mapping or {}
-        arrow = pa.Table.from_pandas(df.rename(columns=names), preserve_index=False)
+        # Feast's own creators map this column where nothing is said.
+        given = field_mapping or {"ts_1": "ts"}
+        names = {old: new for old, new in given.items() if old in df}
+        arrow = pa.Table.from_pandas(df, preserve_index=False)
         texts = [field.name for field in arrow.schema if pa.types.is_string(field.type)]
         if not texts:  # a DuckDBSource has a text column
             arrow = arrow.append_column("filler_text", pa.array(["t"] * arrow.num_rows))
@@ -101,9 +102,10 @@ class OursDuckDBTable(OursParquetFile):
             name=table,
             database=self.database,
             table=table,
-            text_columns=texts[:1],
-            timestamp_field=names.get(timestamp_field, timestamp_field),
-            created_timestamp_column=names.get(created_timestamp_column, created_timestamp_column),
+            text_columns=[names.get(texts[0], texts[0])],
+            timestamp_field=timestamp_field,
+            created_timestamp_column=created_timestamp_column,
+            field_mapping=names,
         )
 
     def get_prefixed_table_name(self, suffix):

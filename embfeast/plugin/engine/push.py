@@ -68,7 +68,8 @@ def push_texts(
     views : sequence of FeatureView
         Computed by recipes from one text source.
     frame : DataFrame
-        The source's keys, times and text columns; others are not read. Naive times are UTC.
+        The source's keys, times and text columns, by their own names or those of a field mapping;
+        others are not read. Naive times are UTC.
     online : bool, default True
         Write online too, where a view is served and no newer revision of the key is stored.
 
@@ -206,6 +207,7 @@ def read_frame(
     if source.created_timestamp_column:
         times.append(source.created_timestamp_column)
     needed = [*keys, *times, *source.text_columns, *entities]
+    frame = frame.rename(columns=source.field_mapping)
     if lacking := [name for name in needed if name not in frame]:
         raise EmbfeastError(
             f"{where}: the rows lack {', '.join(lacking)}; they need "

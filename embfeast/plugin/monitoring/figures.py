@@ -18,7 +18,7 @@ from feast.repo_config import RepoConfig
 
 from embfeast.plugin.feature_table import AS_OF_TAG
 from embfeast.plugin.source import DuckDBSource
-from embfeast.plugin.source_scan import run_query, scan_of
+from embfeast.plugin.source_scan import own_names, run_query, scan_of
 from embfeast.texts import database
 from embfeast.texts.column_types import MOMENT
 from embfeast.texts.database import quote
@@ -45,6 +45,7 @@ def opened(
 
 def newest(config: RepoConfig, source: DataSource, event: str) -> datetime | None:
     """Return the newest event time of a source."""
+    event = own_names(source).get(event, event)
     with opened(config, source) as (connection, scan):
         sql = f"SELECT max(CAST({quote(event)} AS {MOMENT})) FROM {scan}"
         found = run_query(connection, sql).to_arrow_table()[0][0].as_py()
@@ -61,11 +62,12 @@ def figures(
     calculator: MetricsCalculator,
 ) -> list[Figures]:
     """Return Feast's figures of each feature, and of a vector the figures beside earlier ones."""
+    own = own_names(source)
+    event = own.get(event, event)
     with opened(config, source) as (connection, scan):
         rows = _Rows(connection, scan, event, start, end, as_of=_as_of(source))
         types = rows.types()
         texts = source.text_columns if isinstance(source, DuckDBSource) else ()
-        own = {new: old for old, new in (source.field_mapping or {}).items()}
         made: list[Figures] = []
         for name, kind in features:
             column = own.get(name, name)
@@ -75,7 +77,7 @@ def figures(
                 made += _of_vectors(rows, column, name, calculator)
             elif _is_list(types[column]):
                 made.append(_counted(rows.values(f"{quote(column)} IS NULL"), name))
-            elif column in texts:  # how long they are: no text leaves its database
+            elif name in texts:  # how long they are: no text leaves its database
                 lengths = rows.values(f"length({quote(column)})")
                 made.append({**calculator.compute_numeric(lengths), "feature_name": name})
             else:
