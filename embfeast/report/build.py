@@ -125,7 +125,8 @@ def _title(source: DuckDBSource) -> str:
     if source.description:
         return str(source.description)
     table = source.table or Path(source.database).stem
-    return f"{' and '.join(source.text_columns)} of {table}".replace("_", " ")
+    said = f"{' and '.join(source.text_columns)} of {table}".replace("_", " ")
+    return said[:1].upper() + said[1:]
 
 
 def _labels(source: DuckDBSource, repo: Path, wanted: Wanted) -> tuple[pd.DataFrame | None, str]:

@@ -107,7 +107,9 @@ def _unread_scripts(sample: ProposalSample) -> str:
     shares = scripts(sample.texts)
     if sample.encoder.model != DEFAULT_MODEL or shares.get("latin", 0.0) >= 1 - OTHER_SCRIPTS:
         return ""
-    others = [f"{share:.0%} {script}" for script, share in shares.items() if script != "latin"]
+    others = [
+        f"{share:.0%} {script.title()}" for script, share in shares.items() if script != "latin"
+    ]
     return ", ".join(others) or "no letters"
 
 

@@ -213,7 +213,7 @@ def test_long_names_of_columns_are_shortened_where_they_are_printed(folder):
 def test_a_model_for_english_is_named_where_texts_are_in_another_script(folder):
     write([(i, f"Кухня номер {i} была чистой", moment) for i, _, moment in rows()])
     said = init("repo", "--database", "visits.duckdb")
-    assert "100% cyrillic: the model all-MiniLM-L6-v2 reads English" in said
+    assert "100% Cyrillic: the model all-MiniLM-L6-v2 reads English" in said
 
 
 def test_long_texts_are_read_whole(folder):

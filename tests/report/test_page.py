@@ -283,7 +283,7 @@ def test_the_verdict_of_the_evaluation_is_the_first_thing_said(whole_report):
     first = re.search(r"<main.*?<p[^>]*>(.*?)</p>", said, re.DOTALL)
     assert first is not None
     assert first.group(1).startswith("Use ")
-    assert re.search(r"<h1>(.*?)</h1>", said).group(1) == "text of messages"  # type: ignore[union-attr]
+    assert re.search(r"<h1>(.*?)</h1>", said).group(1) == "Text of messages"  # type: ignore[union-attr]
 
 
 def test_no_two_colours_of_the_palette_are_near():
