@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from embfeast.encoding import Encoder
     from embfeast.recipe import FittedRecipe, Recipe
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["EmbfeastError", "Encoder", "FittedRecipe", "Recipe", "__version__"]
 
 # Imported on first use, so that `import embfeast` stays quick for commands and workers.
