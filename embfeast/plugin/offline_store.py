@@ -24,6 +24,7 @@ from embfeast.plugin.feast_compat import requested_features
 from embfeast.plugin.feature_table import place_of
 from embfeast.plugin.monitoring.store import MonitoredStore
 from embfeast.plugin.source_scan import (
+    check_columns,
     is_delta,
     opened_tables,
     relation_of,
@@ -407,6 +408,7 @@ def _pull(
             if isinstance(source, FileSource) and is_delta(source):
                 hidden += OWN_COLUMNS
             times = [column for column in (event, created) if column]
+            check_columns(connection, scan, source.name, key=keys, feature=features, time=times)
             wanted = [*keys, *features, *times] if features else ["*"]
             names = [
                 quote(c) if c != "*" else f"COLUMNS(lambda c: c NOT IN {tuple(hidden)})"

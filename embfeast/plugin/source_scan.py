@@ -25,6 +25,7 @@ from embfeast.tables.fetch import FILE_NUMBER, PLACE
 from embfeast.tables.files import parquet_folder, scan_files
 from embfeast.tables.place import READ_ERRORS
 from embfeast.tables.table import Table
+from embfeast.texts.column_types import check_column
 from embfeast.texts.database import let_read, quote
 
 # Columns that a scan gives rows besides their own: those of a table, and of files.
@@ -171,6 +172,19 @@ def _refuse(where: str, names: Sequence[str], ours: Sequence[str]) -> None:
             f"{where}: column {taken[0]!r} has a name that a scan gives its rows",
             "call it otherwise",
         )
+
+
+def check_columns(
+    connection: duckdb.DuckDBPyConnection, scan: str, source: str, **wanted: Sequence[str]
+) -> None:
+    """Refuse a key, feature or time that a scan has not got, by its source's name."""
+    found = run_query(connection, f"FROM {scan} LIMIT 0").columns
+    types = {name: "" for name in found if name.lower() not in OF_TABLES}
+    there = {name.lower() for name in types}  # DuckDB does not tell capital letters apart
+    for what, columns in wanted.items():
+        for column in columns:
+            if column.lower() not in there:
+                check_column(f"source {source!r}", types, what, column)
 
 
 def run_query(

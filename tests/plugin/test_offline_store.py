@@ -278,6 +278,14 @@ def table_of(repo, store, name="review_reduced"):
     return Table.open(feature_table(store.get_feature_view(name), repo.config()).place)
 
 
+def test_a_key_that_a_file_has_not_got_is_named_when_it_is_materialized(tmp_path, rng):
+    rows = stored_rows(rng).rename(columns={"driver_id": "drivers_id"})
+    rows.to_parquet(tmp_path / "drives.parquet")
+    store = open_store(tmp_path, {"type": "embfeast.plugin.DuckDBOfflineStore"})
+    with pytest.raises(EmbfeastError, match="no key column 'driver_id' .*it has drivers_id, at"):
+        store.materialize(day(0), day(40))
+
+
 def test_a_training_set_is_made_again_as_it_was_before_a_correction(ready):
     repo, store, _ = ready
     asked = pd.DataFrame({"review_id": [1, 2], "event_timestamp": [day(20)] * 2})
