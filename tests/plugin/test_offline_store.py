@@ -282,7 +282,7 @@ def test_a_key_that_a_file_has_not_got_is_named_when_it_is_materialized(tmp_path
     rows = stored_rows(rng).rename(columns={"driver_id": "drivers_id"})
     rows.to_parquet(tmp_path / "drives.parquet")
     store = open_store(tmp_path, {"type": "embfeast.plugin.DuckDBOfflineStore"})
-    with pytest.raises(EmbfeastError, match="no key column 'driver_id' .*it has drivers_id, at"):
+    with pytest.raises(EmbfeastError, match=r"no key column 'driver_id' .*it has drivers_id, at"):
         store.materialize(day(0), day(40))
 
 
