@@ -32,7 +32,7 @@ def test_the_comparison_inside_a_report_ends_with_its_budget(tmp_path, encoder):
     out = tmp_path / "report.html"
     asked = ["report", "--repo", str(repo), "--out", str(out), "--budget", "0.01s"]
     assert CliRunner().invoke(app, asked, catch_exceptions=False).exit_code == 0
-    assert "the budget ended after 2 of" in out.read_text(encoding="utf-8")
+    assert "The budget ended after 2 of" in out.read_text(encoding="utf-8")
 
 
 def test_an_unknown_map_is_refused_with_the_valid_ones(tmp_path):
