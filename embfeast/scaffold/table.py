@@ -44,9 +44,9 @@ class Column:
     """One column; its name and kind are DuckDB's.
 
     `distinct` is how many values there are, about so many in a large table, None where it was not
-    counted. Of the values
-    looked at, `length` is the mean number of characters (0 where they are no texts), `variety` the
-    share that differ, and `reads_as` says whether every text is a ``"number"`` or a ``"time"``.
+    counted. Of the values looked at, `length` is the mean number of characters (0 where they are no
+    texts), `variety` the share that differ, and `reads_as` says whether every text is a
+    ``"number"`` or a ``"time"``.
     """
 
     name: str
@@ -120,11 +120,11 @@ class TextTable(OpenedTable):
         looks = self._look_at_texts([name for name, kind in types.items() if kind == "VARCHAR"])
         lengths = {name: looks.get(name, {}).get("length", 0) for name in types}
         short = [n for n, kind in types.items() if lengths[n] <= LONGEST_KEY and not _nested(kind)]
-        counts = ["count(*)", *(f"count({quote(name)})" for name in types)]
-        few = self.first("count(*)")[0] <= COUNTED
-        distinct_of = "count(DISTINCT {})" if few else "approx_count_distinct({})"
+        (rows,) = self.first("count(*)")
+        distinct_of = "count(DISTINCT {})" if rows <= COUNTED else "approx_count_distinct({})"
+        counts = [f"count({quote(name)})" for name in types]
         counts += [distinct_of.format(quote(name)) for name in short]
-        rows, *found = self.first(", ".join(counts))
+        found = self.first(", ".join(counts))
         distinct = dict(zip(short, found[len(types) :], strict=True))
         columns = {
             name: Column(name, kind, rows - filled, distinct.get(name), **looks.get(name, {}))
