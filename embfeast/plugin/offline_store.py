@@ -175,8 +175,8 @@ class DuckDBOfflineStore(MonitoredStore):
             stream=stream,
             exported_to=getattr(config.offline_store, "export_location", None),
             by_workers=WorkersJoin(
-                config, entities, list(by_view), joined, filter_by_created_timestamp
-            ),
+                config, entities, list(by_view), joined, filter_by_created_timestamp, STEP
+            ).dataset,
         )
 
     @staticmethod

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -23,9 +23,6 @@ from embfeast.plugin.training.free_memory import free_bytes
 from embfeast.storage import Folder, exists, is_local, refused, remove_file
 from embfeast.tables.files import ROW_GROUP, parquet_folder, write_file, write_to_folder
 from embfeast.tables.place import Place
-
-if TYPE_CHECKING:
-    from embfeast.plugin.training.workers_join import WorkersJoin
 
 # Rows in memory at a time, and as many slices as make a file of an export. They are whole row
 # groups, so that a file is as one that was written at once.
@@ -66,8 +63,8 @@ class DuckDBRetrievalJob(RetrievalJob):
         put aside; None for the machine's folder of temporary files.
     exported_to : str or None
         Where `to_remote_storage` writes.
-    by_workers : WorkersJoin, optional
-        How the workers of a Ray cluster find the same features.
+    by_workers : callable, optional
+        `WorkersJoin.dataset`: the result as the workers of a Ray cluster find it.
     """
 
     def __init__(
@@ -81,7 +78,7 @@ class DuckDBRetrievalJob(RetrievalJob):
         *,
         stream: Callable[[Path | None], Iterator[pa.Table]] | None = None,
         exported_to: str | None = None,
-        by_workers: "WorkersJoin | None" = None,
+        by_workers: Callable[..., Any] | None = None,
     ) -> None:
         self._evaluate = evaluate
         self._entities = entities
@@ -134,7 +131,7 @@ class DuckDBRetrievalJob(RetrievalJob):
 
         if self._by_workers:
             views, asked = self._on_demand_feature_views, self._metadata
-            made = self._by_workers.dataset(ray, views, asked, self._full_feature_names)
+            made = self._by_workers(ray, views, asked, self._full_feature_names)
             if made is not None:
                 return made
         return ray.data.from_arrow_refs([ray.put(table) for table in self._slices()])

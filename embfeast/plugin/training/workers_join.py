@@ -18,7 +18,6 @@ from feast.repo_config import RepoConfig
 
 from embfeast.plugin.engine.ray_cluster import stay_connected, why
 from embfeast.plugin.settings import RepositorySettings
-from embfeast.plugin.training import retrieval
 from embfeast.plugin.training.entity_rows import EntityRows
 from embfeast.plugin.training.slice_join import OnDemand, SliceJoin, join_slice
 from embfeast.tables.as_of_join import FeatureRelation, Spine, exact_spine
@@ -41,6 +40,8 @@ class WorkersJoin:
         Opens a connection, all rows of the spine, and what is joined to them.
     only_known : bool
         As in `join_as_of`.
+    step : int
+        Rows of a block.
     """
 
     def __init__(
@@ -50,12 +51,13 @@ class WorkersJoin:
         views: Sequence[FeatureView],
         joined: Joined,
         only_known: bool,
+        step: int,
     ) -> None:
         # Workers have another working directory.
         where = Path(config.repo_path or Path.cwd()).resolve()
         self._config = config.model_copy(update={"repo_path": where})
         self._entities, self._views = entities, views
-        self._joined, self._only_known = joined, only_known
+        self._joined, self._only_known, self._step = joined, only_known, step
 
     def dataset(
         self,
@@ -85,7 +87,7 @@ class WorkersJoin:
             features = list(asked.features) if asked else []
             recipes = settings.recipes.resolve()
             transforms = OnDemand(described, features, full_names, recipes)
-        join = SliceJoin(tuple(relations), self._only_known, retrieval.STEP, transforms)
+        join = SliceJoin(tuple(relations), self._only_known, self._step, transforms)
         try:
             return ray.data.from_arrow_refs(list(self._blocks(ray, join, spines)))
         except ray.exceptions.RayError as error:
