@@ -6,10 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.measure import Row, compared, seconds
-from benchmarks.repository import fresh_copy, make_repository, materialize_all
+from benchmarks.repository import fresh_copy, make_repository, materialize_all, settings_of
 from console import feast
 
 TEXTS = 20_000
@@ -61,8 +59,6 @@ def _rows(online: str, spent: dict[tuple[str, str], list[float]]) -> list[Row]:
 
 
 def _set(repo: Path, engine: dict[str, Any], online: dict[str, Any]) -> None:
-    file = repo / "feature_store.yaml"
-    settings = yaml.safe_load(file.read_text())
-    settings["batch_engine"] |= {"cache": None} | engine
-    settings["online_store"] = online or settings["online_store"]
-    file.write_text(yaml.safe_dump(settings))
+    with settings_of(repo) as settings:
+        settings["batch_engine"] |= {"cache": None} | engine
+        settings["online_store"] = online or settings["online_store"]

@@ -12,11 +12,16 @@ from typing import Any, Protocol
 
 import psycopg
 import redis
-import yaml
 from psycopg import sql
 
 from benchmarks.measure import Row, compared, seconds
-from benchmarks.repository import fresh_copy, make_repository, materialize_all, served_in
+from benchmarks.repository import (
+    fresh_copy,
+    make_repository,
+    materialize_all,
+    served_in,
+    settings_of,
+)
 from console import feast
 
 TEXTS = 10_000
@@ -122,7 +127,8 @@ def _rematerialized(name: str, server: Server) -> list[Row]:
     cold, tables, online, own = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         template = make_repository(Path(folder) / "template", TEXTS)
-        _serve_from(template, server.settings)
+        with settings_of(template) as settings:
+            settings["online_store"] = server.settings
         feast(template, "apply")
         for number in range(REPEATS):
             repo = fresh_copy(template, Path(folder) / f"run{number}")
@@ -166,10 +172,3 @@ def _rematerialized(name: str, server: Server) -> list[Row]:
 
 def _kept(found: list[float], call: Callable[[], object]) -> None:
     found.append(seconds(call))
-
-
-def _serve_from(repo: Path, online: dict[str, Any]) -> None:
-    file = repo / "feature_store.yaml"
-    settings = yaml.safe_load(file.read_text())
-    settings["online_store"] = online
-    file.write_text(yaml.safe_dump(settings))

@@ -67,3 +67,12 @@ def served_in(clock: Callable[[Callable[[], object]], float]) -> Iterator[list[f
 
     with patch.object(Commit, "serve", timed):
         yield spent
+
+
+@contextmanager
+def settings_of(repo: Path) -> Iterator[dict[str, Any]]:
+    """Open a repository's feature_store.yaml to change it."""
+    file = repo / "feature_store.yaml"
+    settings = yaml.safe_load(file.read_text())
+    yield settings
+    file.write_text(yaml.safe_dump(settings))
