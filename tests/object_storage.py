@@ -21,19 +21,21 @@ def wait_for(port: int) -> None:
     raise AssertionError("the server did not start")
 
 
-def signalled(process: subprocess.Popen, *names: str) -> subprocess.Popen:
-    """Send a process its signals four times, a second each, from a process of its own.
+def signalled(
+    process: subprocess.Popen, *names: str, times: int = 4, after: float = 0.3
+) -> subprocess.Popen:
+    """Send a process its signals, a second apart, so many times, from a process of its own.
 
     Another thread would not do: while the library waits for an answer, no other one runs.
     """
     once = "; sleep 1; ".join(f"kill -{name} {process.pid}" for name in names)
-    return subprocess.Popen(["sh", "-c", f"for _ in 1 2 3 4; do sleep 0.3; {once}; done"])
+    words = f"for _ in $(seq {times}); do sleep {after}; {once}; done"
+    return subprocess.Popen(["sh", "-c", words])
 
 
 def dropping(door: "Door") -> subprocess.Popen:
     """Drop the connections of a door every 20 ms, for four seconds."""
-    drop = f"kill -USR1 {door.process.pid}"
-    return subprocess.Popen(["sh", "-c", f"for _ in $(seq 200); do sleep 0.02; {drop}; done"])
+    return signalled(door.process, "USR1", times=200, after=0.02)
 
 
 class Server:
