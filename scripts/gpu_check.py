@@ -12,55 +12,70 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from benchmarks.encode import best_batch, peer, rate
+from benchmarks.encode import LENGTHS, best_batch, of_length, peer, rate
 from benchmarks.measure import Row, compared, in_turn, seconds, table
 from benchmarks.repository import make_repository, materialize_all
 from benchmarks.texts import texts
 from console import console, run
 from embfeast import Encoder
+from embfeast.repository import Repository, verify
 
 TEXTS = 10_000
 REPEATS = 3
 SIZES = (64, 128, 256, 512, 1024)
-FEW = 256  # of the texts that are encoded alone too
+FEW = 256  # of the texts that are encoded alone too, and by the processor
+NEEDED = {"float32": ">= 0.9", "bfloat16": ">= 0"}  # texts a second, ours in float32 by theirs
 
 
 def encoding() -> list[Row]:
     """Texts a second beside sentence-transformers at its best batch size."""
-    given = texts(TEXTS)
     ours = Encoder(backend="torch")
-    ours.encode(given)
     rows = []
-    for precision in ("float32", "bfloat16"):
+    for precision, needed in NEEDED.items():
         theirs = peer("cuda")
-        if precision == "bfloat16":
+        if precision == "bfloat16":  # the row says what ours, float32 on a GPU, costs
             theirs = theirs.bfloat16()
-        size = best_batch(theirs, given, SIZES)
-        call = partial(theirs.encode, batch_size=size)
-        rates = in_turn(partial(rate, ours.encode, given), partial(rate, call, given), REPEATS)
-        # Ours computes float32 on a GPU: beside bfloat16 the row says what that costs.
-        against = f"SentenceTransformer.encode in {precision}, batch {size}"
-        needed = ">= 0.9" if precision == "float32" else ">= 0"
-        rows.append(compared("gpu-encode", against, *rates, "texts/s", needed))
+        for length in LENGTHS:
+            given = of_length(length, TEXTS)
+            ours.encode(given)
+            size = best_batch(theirs, given, SIZES)
+            call = partial(theirs.encode, batch_size=size)
+            rates = in_turn(partial(rate, ours.encode, given), partial(rate, call, given), REPEATS)
+            against = f"SentenceTransformer.encode in {precision}, batch {size}, {length} pieces"
+            rows.append(compared("gpu-encode", against, *rates, "texts/s", needed))
     return rows
 
 
-def with_the_batch() -> list[Row]:
-    """How far a text's vector varies with the texts beside it."""
+def the_same() -> list[Row]:
+    """How far a text's vector varies: with the texts beside it, and from the processor's."""
     given = texts(FEW)
     ours = Encoder(backend="torch")
-    alone = np.concatenate([ours.encode([text]) for text in given])
-    gap = float(np.abs(ours.encode(given) - alone).max())
-    return [Row("gpu-batch", "a text alone", gap, 1e-5, "", gap / 1e-5, "<= 1")]
+    found = ours.encode(given)
+    others = {
+        "a text alone": np.concatenate([ours.encode([text]) for text in given]),
+        "ONNX Runtime on the processor": Encoder(backend="onnx").encode(given),
+        "SentenceTransformer.encode on the GPU": peer("cuda").encode(given),
+    }
+    gaps = {against: float(np.abs(found - other).max()) for against, other in others.items()}
+    return [
+        Row("gpu-difference", against, gap, 1e-5, "", gap / 1e-5, "<= 1")
+        for against, gap in gaps.items()
+    ]
 
 
 def whole_run() -> list[Row]:
-    """All views to both stores, beside the encoding alone."""
+    """All views to both stores, beside the encoding alone; and what `verify` then finds."""
     with tempfile.TemporaryDirectory() as folder:
         repo = make_repository(Path(folder) / "repo", TEXTS)
         own = [seconds(partial(materialize_all, repo))]
+        broken = [one.detail for one in verify(Repository.open(repo)) if one.level == "broken"]
     other = [seconds(partial(Encoder().encode, texts(TEXTS)))]
-    return [compared("gpu-materialize", f"encoding {TEXTS:,} texts", own, other, "s", "<= 3")]
+    for one in broken:
+        console.print(one)
+    return [
+        compared("gpu-materialize", f"encoding {TEXTS:,} texts", own, other, "s", "<= 3"),
+        Row("gpu-verify", "broken promises", len(broken), 0, "", len(broken), "<= 0"),
+    ]
 
 
 def main(
@@ -73,7 +88,7 @@ def main(
         console.print("No CUDA device is here: nothing was measured.")
         return
     found: dict[str, Any] = {"device": torch.cuda.get_device_name()}
-    rows = [*encoding(), *with_the_batch(), *whole_run()]
+    rows = [*encoding(), *the_same(), *whole_run()]
     if json:
         print(jsonlib.dumps(found | {"rows": [row.to_dict() for row in rows]}, indent=1))
         return

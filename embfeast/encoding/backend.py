@@ -19,6 +19,8 @@ from embfeast.errors import EmbfeastError
 
 Ids = NDArray[np.int64]
 
+GPUS = ("/dev/nvidia0", "/dev/dxg")  # of Linux; of Windows' Subsystem for Linux
+
 
 class OnnxBackend:
     """ONNX Runtime in float32 on the CPU.
@@ -32,6 +34,7 @@ class OnnxBackend:
     # Enough rows for the matrix products to reach their rate, few enough to stay in the caches.
     batch_pieces = 512
     batch_texts = 512
+    pads = False
     reads_texts = False
 
     def __init__(self, model: Model, threads: int | None) -> None:
@@ -85,6 +88,7 @@ class StaticBackend:
     name = "static1"
     batch_pieces = 8192
     batch_texts = 2048
+    pads = False
     reads_texts = False
 
     def __init__(self, model: Model, threads: int | None) -> None:
@@ -100,13 +104,14 @@ class StaticBackend:
 
 
 class TorchBackend:
-    """sentence-transformers itself: for GPUs, and for models that no faster way was proved for.
+    """sentence-transformers itself: for models that no faster way was proved for.
 
     A text's vector differs by up to about 2e-7 with the batch it travels in.
     """
 
     name = "torch"
     workers = 1  # it spreads a batch over the cores itself
+    pads = False
     reads_texts = True
 
     def __init__(self, model: Model, threads: int | None) -> None:
@@ -151,14 +156,20 @@ class TorchBackend:
         pieces = torch.from_numpy(ids).to(self._device)
         features = {"input_ids": pieces, "attention_mask": torch.ones_like(pieces)}
         with torch.inference_mode():
-            made: Read = {"states": _array(self._loaded[0](dict(features))["token_embeddings"])}
+            made: Read = {"states": array(self._loaded[0](dict(features))["token_embeddings"])}
             if layered:
-                network = self._loaded[0].auto_model
-                layers = network(**features, output_hidden_states=True).hidden_states
-                if layers is None:
-                    raise no_layers(self._model)
-                made["layered"] = _array(torch.stack(layers[-LAYERS:]).mean(dim=0))
+                made["layered"] = array(layers_mean(self._loaded, features, self._model))
         return made
+
+
+def layers_mean(loaded: Any, features: dict[str, Any], model: Model) -> Any:
+    """Return the mean of the last layers' states, as PyTorch's tensor."""
+    import torch
+
+    layers = loaded[0].auto_model(**features, output_hidden_states=True).hidden_states
+    if layers is None:
+        raise no_layers(model)
+    return torch.stack(layers[-LAYERS:]).mean(dim=0)
 
 
 def no_layers(model: Model) -> EmbfeastError:
@@ -169,7 +180,8 @@ def no_layers(model: Model) -> EmbfeastError:
     )
 
 
-def _array(tensor: Any) -> NDArray[np.float32]:
+def array(tensor: Any) -> NDArray[np.float32]:
+    """Return a tensor of any device as an array."""
     return np.asarray(tensor.cpu().numpy(), dtype=np.float32)
 
 
@@ -199,7 +211,7 @@ def open_backend(name: BackendName, model: Model, threads: int | None) -> Backen
     if model.settings.precision != "float32":
         return _reduced(name, model, threads)
     if name == "torch" or (name == "auto" and _gpu_is_there() and model.facts.kind != "static"):
-        return TorchBackend(model, threads)
+        return _by_torch(model, threads)
     if model.facts.kind == "static":
         return StaticBackend(model, threads)
     reason = _unusable(model) or why_not(model)
@@ -237,6 +249,18 @@ def _reduced(name: BackendName, model: Model, threads: int | None) -> Backend:
     return OpenVinoBackend(model, threads)
 
 
+def _by_torch(model: Model, threads: int | None) -> Backend:
+    """Open PyTorch: on a GPU with padded batches, where they are proved to be right."""
+    if _gpu_is_there() and not _unusable(model):
+        from embfeast.encoding.backends.padded import PaddedBackend
+        from embfeast.encoding.proof import why_not_padded
+
+        backend = PaddedBackend(model)
+        if not why_not_padded(model, backend):
+            return backend
+    return TorchBackend(model, threads)
+
+
 def _unusable(model: Model) -> str:
     facts = model.facts
     if facts.kind == "other":
@@ -250,7 +274,7 @@ def _unusable(model: Model) -> str:
 
 def _gpu_is_there() -> bool:
     # Asking torch would import it (a second); the driver's device file answers at once.
-    if not Path("/dev/nvidia0").exists():
+    if not any(Path(device).exists() for device in GPUS):
         return False
     import torch
 

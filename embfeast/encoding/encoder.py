@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from embfeast import counts
 from embfeast.encoding.backend import open_backend
-from embfeast.encoding.batch import Backend, Batch, Output, of_one_length
+from embfeast.encoding.batch import Backend, Batch, Output, of_like_lengths, of_one_length
 from embfeast.encoding.cache import EmbeddingCache, Key
 from embfeast.encoding.model import Model, resolve
 from embfeast.encoding.pieces import Pieces
-from embfeast.encoding.pooling import Pooling, check_finite, output_of, pooling_of, unit
+from embfeast.encoding.pooling import Pooling, check_finite, output_of, pooled, pooling_of, unit
 from embfeast.encoding.settings import (
     BACKENDS,
     DEFAULT_MODEL,
@@ -71,9 +71,10 @@ class Encoder:
 
     Notes
     -----
-    Texts of one length are encoded together, so nothing is padded. With ONNX Runtime a text has
-    the same bits alone and in any batch. Texts longer than the
-    model's window (256 word pieces for the default model) are cut, as sentence-transformers does.
+    Texts of one length are encoded together, so nothing is padded; on a GPU texts of like lengths
+    are, and the padding is masked. With ONNX Runtime a text has the same bits alone and in any
+    batch. Texts longer than the model's window (256 word pieces for the default model) are cut, as
+    sentence-transformers does.
 
     Examples
     --------
@@ -346,9 +347,10 @@ class Encoder:
             parts = [given[start : start + most] for start in range(0, len(given), most)]
             return [Batch(part, [texts[row] for row in part], []) for part in parts]
         pieces = self._pieces.read([texts[row] for row in given])
+        cut = of_like_lengths if self._backend.pads else of_one_length
         return [
             Batch([given[i] for i in part], [texts[given[i]] for i in part], own)
-            for part, own in of_one_length(pieces, self._backend.batch_pieces, most)
+            for part, own in cut(pieces, self._backend.batch_pieces, most)
         ]
 
     def _read_batch(
@@ -360,7 +362,7 @@ class Encoder:
         for pooling in poolings:
             out = read[output_of(pooling)]
             sentence = pooling.kind == "sentence"
-            vectors = self._finished(out) if sentence else pooling(out, batch.pieces)
+            vectors = self._finished(out) if sentence else pooled(pooling, out, batch.pieces)
             check_finite(vectors, self.settings.name)
             made.update(
                 ((text, pooling.key), own) for text, own in zip(hashes, vectors, strict=True)

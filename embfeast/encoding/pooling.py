@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from typing import Literal, get_args
 
 import numpy as np
@@ -123,6 +124,17 @@ class Pooling:
         np.put_along_axis(alone, chosen, 1, axis=1)
         many = np.count_nonzero(weights, axis=1) > self.top
         return np.where(many[:, None], alone, weights)
+
+
+def pooled(pooling: Pooling, states: States, pieces: Pieces) -> Vectors:
+    """Pool a batch: texts of one length at once, each by its own pieces alone."""
+    parts = []
+    first = 0
+    for length, same in groupby(map(len, pieces)):
+        last = first + len(list(same))
+        parts.append(pooling(states[first:last, :length], pieces[first:last]))
+        first = last
+    return np.concatenate(parts)
 
 
 def unit(vectors: Vectors) -> Vectors:

@@ -1,11 +1,11 @@
-"""The exported graph proves itself against sentence-transformers before it is used."""
+"""The faster ways prove themselves against sentence-transformers before they are used."""
 
 from typing import Any
 
 import numpy as np
 
 from embfeast.encoding.backend import OnnxBackend
-from embfeast.encoding.batch import Batch, Output, Vectors
+from embfeast.encoding.batch import Backend, Batch, Output, Vectors
 from embfeast.encoding.export import GRAPH, exported_model, graph_path
 from embfeast.encoding.facts import keep, kept, load, read_kept
 from embfeast.encoding.model import Model
@@ -48,6 +48,35 @@ def why_not(model: Model) -> str:
     return reason
 
 
+def why_not_padded(model: Model, backend: Backend) -> str:
+    """Return why padded batches of a model cannot be used, or nothing.
+
+    That takes a moment on a GPU, and is found out anew in each process: it tells of the GPU too.
+    """
+    try:
+        return _compare_padded(model, backend)
+    except Exception as error:  # a model's own code may want more than word pieces
+        return f"{type(error).__name__}: {first_line(error)}"
+
+
+def _compare_padded(model: Model, backend: Backend) -> str:
+    loaded = load(model)
+    if (most := model.max_pieces) is not None:
+        loaded.max_seq_length = most
+    pieces = Pieces(model).read(PROBES)
+    order = sorted(range(len(PROBES)), key=lambda i: -len(pieces[i]))
+    batch = Batch(order, [PROBES[i] for i in order], [pieces[i] for i in order])
+    made = backend.read(batch, frozenset({"sentence", "states"}), alone=True)
+    for place, row in enumerate(order):
+        length = len(pieces[row])
+        told = _told(loaded, PROBES[row], model.prompt)
+        own = {"sentence": made["sentence"], "states": made["states"][:, :length]}
+        for kind, theirs in told.items():
+            if reason := _differ(kind, own[kind][place : place + 1], theirs):
+                return f"{reason} on a text of {length} word pieces, padded"
+    return ""
+
+
 def _compare(model: Model) -> str:
     plain = Model(model.settings.model_copy(update={"max_seq_length": None}), *_files(model))
     backend, pieces, loaded = OnnxBackend(plain, 1), Pieces(plain), load(model)
@@ -78,8 +107,8 @@ def _told(loaded: Any, text: str, prompt: str) -> dict[Output, Vectors]:
     made = loaded.encode([text], output_value=None, prompt=prompt, show_progress_bar=False)[0]
     own = made["attention_mask"].bool()
     return {
-        "sentence": made["sentence_embedding"].numpy(),
-        "states": made["token_embeddings"][own].numpy(),
+        "sentence": made["sentence_embedding"].cpu().numpy(),
+        "states": made["token_embeddings"][own].cpu().numpy(),
     }
 
 

@@ -282,7 +282,10 @@ def _without_arrays(hint: Any) -> Any:
 
 
 def _is_array(hint: Any) -> bool:
-    return hint is np.ndarray or typing.get_origin(hint) is np.ndarray
+    kind = typing.get_origin(hint) or hint
+    # NumPy 2.5 names what `NDArray` stands for; before it was the array type itself.
+    kind = getattr(kind, "__value__", kind)
+    return np.ndarray in (kind, typing.get_origin(kind))
 
 
 def _one_line(error: ValidationError) -> str:

@@ -33,7 +33,7 @@ def encode() -> list[Row]:
     theirs = peer()
     rows = []
     for length, needed in LENGTHS.items():
-        given = _of_length(length)
+        given = of_length(length)
         ours = Encoder()
         rows += _beside(theirs, ours, given, length, "encode", needed)
         gap = float(np.abs(ours.encode(given) - theirs.encode(given)).max())
@@ -61,7 +61,7 @@ def encode_static() -> list[Row]:
     """Speed of a table of vectors, and how much of Banking77 it knows."""
     with tempfile.TemporaryDirectory() as folder:
         static, ours = Encoder(static_model(Path(folder))), Encoder()
-        given = _of_length(17)
+        given = of_length(17)
         for encoder in (static, ours):
             encoder.encode(given[:SINGLE])
         rates = in_turn(
@@ -102,7 +102,7 @@ def latency() -> list[Row]:
     theirs = peer()
     rows = []
     for (length, _), needed in zip(LENGTHS.items(), SINGLE_NEEDED, strict=True):
-        given = _of_length(length)[:SINGLE]
+        given = of_length(length)[:SINGLE]
         ours = Encoder()
         own: list[float] = []
         other: list[float] = []
@@ -121,11 +121,11 @@ def peer(device: str = "cpu") -> Any:
     return SentenceTransformer(str(resolve(DEFAULT_MODEL).folder), device=device)
 
 
-def _of_length(pieces: int) -> list[str]:
-    """Return texts of about so many word pieces: questions put together."""
+def of_length(pieces: int, total: int = TEXTS) -> list[str]:
+    """Return texts of about so many word pieces: so many questions, put together."""
     joined = max(1, round(pieces / 16))
-    count = max(SINGLE, TEXTS // joined)
-    given = texts(min(count * joined, 9_000))
+    count = max(SINGLE, total // joined)
+    given = texts(min(count * joined, max(total, 9_000)))
     return [" ".join(given[i : i + joined]) for i in range(0, len(given), joined)][:count]
 
 
@@ -135,7 +135,7 @@ def _reduced(precision: Precision, needed: str) -> list[Row]:
     theirs, ours = peer(), Encoder(precision=precision)
     rows = []
     for length in LENGTHS:
-        given = _of_length(length)
+        given = of_length(length)
         rows += _beside(theirs, ours, given, length, f"encode-{precision}", needed)
     return rows
 

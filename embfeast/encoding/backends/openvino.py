@@ -29,6 +29,7 @@ class OpenVinoBackend:
     # A new shape costs some milliseconds: fewer, larger batches than in float32.
     batch_pieces = 2048
     batch_texts = 512
+    pads = False
     reads_texts = False
 
     def __init__(self, model: Model, threads: int | None) -> None:

@@ -90,6 +90,7 @@ class ServedBackend:
     name = "openai"
     batch_pieces = 0
     batch_texts = 32  # the most that text-embeddings-inference takes, unless told otherwise
+    pads = False
     reads_texts = True
 
     def __init__(self, model: Model, threads: int | None) -> None:
