@@ -1,7 +1,12 @@
+from typing import Any, TypeVar
+
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from typing_extensions import TypeAliasType
 
 from embfeast import EmbfeastError, Recipe
-from embfeast.recipe.settings import settings_model
+from embfeast.recipe.settings import _without_arrays, settings_model
 from embfeast.tricks.registry import TRICKS
 
 
@@ -68,3 +73,12 @@ def test_the_sample_recipe_is_valid():
     recipe = Recipe.from_yaml(Path(__file__).parents[2] / "feature_repo" / "recipe.yaml")
     used = {entry.trick for entry in recipe.settings.tricks.values()}
     assert used == TRICKS.keys() - {"join", "query_embedding"}
+
+
+def test_a_named_array_type_is_left_out_of_a_tricks_settings():
+    """From NumPy 2.5 on `NDArray` is such a name, and no array type itself."""
+    element = TypeVar("element", bound=np.generic)
+    named = TypeAliasType("NDArray", np.ndarray[Any, np.dtype[element]], type_params=(element,))
+    for array in (named[np.float32], NDArray[np.float32], np.ndarray):
+        assert _without_arrays(list[str] | array | None) == list[str] | None
+        assert _without_arrays(array) is Any
