@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 from embfeast.errors import EmbfeastError
 from embfeast.texts.opened import OpenedTexts
 
+LEAST = 256  # texts of a stretch: a shorter one costs more to write than it saves in waiting
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -40,21 +42,40 @@ class Stretch:
 
 
 def stretches(
-    texts: OpenedTexts, start: datetime | None, end: datetime | None, most: int
+    texts: OpenedTexts,
+    start: datetime | None,
+    end: datetime | None,
+    most: int,
+    *,
+    readers: int = 1,
 ) -> Iterator[Stretch]:
     """Cut the texts of a period into stretches of at most so many, without reading a text.
 
-    Every text is in one of them.
+    Every text is in one of them. For several readers they become shorter towards the end, so that
+    none waits long for the last one: guided self-scheduling (Polychronopoulos and Kuck, 1987).
     """
     sql, values = texts.in_order(start, end, texts=False)
     latest, of_latest = None, 0
-    for rows in texts.stream(sql, values, most):
+    left = texts.count(start, end) if readers > 1 else 0
+    for rows in _shortening(texts.stream(sql, values, most), left, readers):
         events = rows[texts.columns.event]
         first, last = events[0].as_py(), events[-1].as_py()
         before = of_latest if first == latest else 0
         yield Stretch(start, end, first, last, before, rows)
         of_latest = pc.sum(pc.equal(events, events[-1])).as_py() + (before if first == last else 0)
         latest = last
+
+
+def _shortening(chunks: Iterator[pa.Table], left: int, readers: int) -> Iterator[pa.Table]:
+    """Cut chunks to half of what each reader would get of the texts that are left."""
+    for chunk in chunks:
+        while chunk.num_rows:
+            size = max(LEAST, left // (2 * readers)) if readers > 1 else chunk.num_rows
+            if chunk.num_rows < size + LEAST:
+                size = chunk.num_rows
+            rows, chunk = chunk.slice(0, size), chunk.slice(size)
+            left -= size
+            yield rows
 
 
 def read_stretch(texts: OpenedTexts, stretch: Stretch) -> pa.Table:

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from unittest.mock import patch
 
 import duckdb
 import pyarrow as pa
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embfeast import EmbfeastError
+from embfeast.texts import stretches as module
 from embfeast.texts.opened import Columns, OpenedTexts
 from embfeast.texts.stretches import read_stretch, stretches
 
@@ -38,12 +40,16 @@ def opened(connection, days, kind="TIMESTAMPTZ") -> OpenedTexts:
     most=st.integers(1, 5),
     start=st.none() | st.integers(1, 4),
     end=st.none() | st.integers(1, 4),
+    readers=st.integers(1, 3),
 )
-def test_stretches_read_one_by_one_are_the_period_read_at_once(kind, days, most, start, end):
+def test_stretches_read_one_by_one_are_the_period_read_at_once(
+    kind, days, most, start, end, readers
+):
     with duckdb.connect() as connection:
         texts = opened(connection, days, kind)
         period = (start and moment(start), end and moment(end))
-        cut = list(stretches(texts, *period, most))
+        with patch.object(module, "LEAST", 1):
+            cut = list(stretches(texts, *period, most, readers=readers))
         assert all("body" not in one.rows.column_names for one in cut)
         assert all(1 <= one.rows.num_rows <= most for one in cut)
         apart = [read_stretch(texts, one) for one in reversed(cut)]
@@ -51,6 +57,23 @@ def test_stretches_read_one_by_one_are_the_period_read_at_once(kind, days, most,
     assert sum(one.num_rows for one in apart) == sum(one.num_rows for one in whole)
     if whole:
         assert pa.concat_tables(reversed(apart)).equals(pa.concat_tables(whole))
+
+
+def test_for_several_readers_the_last_stretches_are_short():
+    with duckdb.connect() as connection:
+        texts = opened(connection, [])
+        connection.execute(
+            "INSERT INTO t SELECT range, 'a text', TIMESTAMPTZ '2026-03-01 00:00Z', NULL "
+            "FROM range(5_000)"
+        )
+        for_one = [one.rows.num_rows for one in stretches(texts, None, None, 1000)]
+        for_two = [one.rows.num_rows for one in stretches(texts, None, None, 1000, readers=2)]
+    assert for_one == [1000] * 5
+    assert sum(for_two) == 5_000
+    assert for_two[0] == 1000
+    # Whoever has begun on one of the last is soon done: none waits for the other's thousand.
+    assert max(for_two[-2:]) <= 500
+    assert min(for_two) >= module.LEAST
 
 
 @pytest.mark.parametrize(

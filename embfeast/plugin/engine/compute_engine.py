@@ -198,7 +198,7 @@ class EmbeddingComputeEngine(ComputeEngine):
             start = min([start, *commit.changes(histories, end)])
             with (
                 _bar(task, texts.count(start, end)) as advance,
-                self._lacking(commit, texts, histories, start, end) as work,
+                self._lacking(commit, texts, histories, executor.readers, start, end) as work,
             ):
                 for done in executor(work, advance):
                     counts += done
@@ -214,6 +214,7 @@ class EmbeddingComputeEngine(ComputeEngine):
         commit: Commit,
         texts: OpenedTexts,
         histories: Histories,
+        readers: int,
         start: datetime,
         end: datetime,
     ) -> Iterator[Iterator[Any]]:
@@ -227,7 +228,7 @@ class EmbeddingComputeEngine(ComputeEngine):
             with commit.lacking(chunks, start, end) as lacking:
                 yield (histories.with_past(one, commit.tables) for one in lacking)
             return
-        cut = stretches(texts, start, end, size["batch_rows"])
+        cut = stretches(texts, start, end, size["batch_rows"], readers=readers)
         with commit.planned(cut, start, end) as planned:
             yield planned
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from embfeast.encoding.write_behind import write_behind
 from embfeast.plugin.engine.chunks import RunCounts, Work, encode_work
@@ -20,6 +20,11 @@ Advance = Callable[[int], Any]
 
 class Executor(Protocol):
     """Computes chunks and adds their rows; when it has ended, all of them are stored."""
+
+    @property
+    def readers(self) -> int:
+        """How many compute at a time, each a chunk."""
+        ...
 
     def __call__(self, work: Iterable[Any], advance: Advance) -> Iterator[RunCounts]:
         """Yield what was done, chunk by chunk, in any order.
@@ -57,6 +62,7 @@ class LocalExecutor:
     tables: Mapping[Place, FeatureTable]
     appenders: Mapping[Place, Appender]
     fitted: FittedRecipe
+    readers: ClassVar[int] = 1
 
     def __call__(self, work: Iterable[Work], advance: Advance) -> Iterator[RunCounts]:
         """Yield what was done, chunk by chunk."""

@@ -97,6 +97,11 @@ class RayExecutor:
         """End them."""
         self._open.close()
 
+    @property
+    def readers(self) -> int:
+        """Workers that compute at a time."""
+        return len(self._pool)
+
     def __call__(self, work: Iterable[Work | Slice], advance: Advance) -> Iterator[RunCounts]:
         """Yield what was done, in the order in which workers are finished.
 

@@ -48,9 +48,13 @@ class RayPool:
         """Start workers for which there is room now: machines come and go."""
         room = self.room()
         wanted = min(room, self._most or room)
-        for _ in range(len(self._opening) + len(self._free) + len(self._busy), wanted):
+        for _ in range(len(self), wanted):
             actor = self._actor.remote(self._cpus)
             self._opening[actor.open.remote(self._run)] = actor
+
+    def __len__(self) -> int:
+        """Return the number of workers, those that have not begun yet among them."""
+        return len(self._opening) + len(self._free) + len(self._busy)
 
     def room(self) -> int:
         """Return how many workers the machines of the cluster are large enough for."""
