@@ -25,6 +25,7 @@ from embfeast.plugin.engine.slices import Done, Slice
 from embfeast.plugin.feature_table import FeatureTable, is_served
 from embfeast.plugin.online.servers import is_server
 from embfeast.plugin.online.write import write_online
+from embfeast.read_ahead import read_ahead
 from embfeast.storage import Folder, exists, refused
 from embfeast.tables.append import Appender
 from embfeast.tables.files import ROW_GROUP, DataFile
@@ -139,7 +140,7 @@ class RayExecutor:
                         file_of, row_of = (part[first : first + ROW_GROUP] for part in found)
                         yield view, file_of, row_of
 
-        for _ in self._pool.each("serve", calls()):
+        for _ in self._pool.each("serve", read_ahead(calls())):
             pass
         commit.catch_up(store, seen)
 
