@@ -66,7 +66,11 @@ def main(
     files: Annotated[list[str] | None, typer.Argument(help="below tests/integration")] = None,
     store: Annotated[list[str] | None, typer.Option(help=", ".join(STORES))] = None,
     online: Annotated[
-        str, typer.Option(help="sqlite, redis, postgres, pgvector, milvus")
+        str,
+        typer.Option(
+            help="sqlite, redis, postgres, milvus, or pgvector: PGHOST, PGPORT, PGUSER and "
+            "PGPASSWORD name a PostgreSQL with its extension"
+        ),
     ] = "sqlite",
     remote: Annotated[bool, typer.Option(help="Ask it behind `feast serve_offline`.")] = False,
     patience: Annotated[float, typer.Option(help="Times longer than the tests wait.")] = 1,
@@ -110,7 +114,7 @@ def environment() -> Path:
     subprocess.run(make, check=True)  # noqa: S603 (our own words)
     install = [uv, "pip", "install", "--quiet", "--python", str(python)]
     install += ["--constraint", str(constraints), "--override", str(without)]
-    install += ["--editable", ".[redis,postgres,ui]", "ibis-framework[duckdb]"]
+    install += ["--editable", ".[redis,postgres,milvus,ui]", "ibis-framework[duckdb]"]
     install += ["--requirement", str(CONFIGURATION / "requirements.txt")]
     subprocess.run(install, check=True, cwd=ROOT)  # noqa: S603
     return python

@@ -318,3 +318,12 @@ def ray_health(ray: Any, address: str) -> None:
 def offline_store(store: Any) -> Any:
     """Return the offline store of an opened repository: Feast asks its provider for it."""
     return store._get_provider().offline_store
+
+
+def use_milvus_file(config: RepoConfig) -> None:
+    """Let `path` name Milvus Lite's file, which Feast reads for its own local provider alone."""
+    store = config.online_store
+    if getattr(store, "type", "") != "milvus" or not hasattr(store, "uri"):
+        return
+    if store.path and not store.uri and "host" not in store.model_fields_set:
+        store.uri = str((config.repo_path or Path()) / store.path)

@@ -18,7 +18,7 @@ from feast.repo_config import RepoConfig
 
 from embfeast.errors import EmbfeastError
 from embfeast.plugin.engine_choice import NEEDS_OURS
-from embfeast.plugin.feast_compat import is_our_engine, read_whole_answers
+from embfeast.plugin.feast_compat import is_our_engine, read_whole_answers, use_milvus_file
 from embfeast.plugin.feature_table import DIGEST_TAG, feature_table, is_ours
 from embfeast.plugin.live import serve_recipes_from
 from embfeast.plugin.online.expiry import expire_rows
@@ -43,6 +43,7 @@ class TextFeatureProvider(PassthroughProvider):
 
     def __init__(self, config: RepoConfig) -> None:
         super().__init__(config)
+        use_milvus_file(config)
         self._settings = RepositorySettings(config)  # asked at every lookup
         serve_recipes_from(self._settings.recipes)
 

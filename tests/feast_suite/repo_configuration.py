@@ -211,6 +211,9 @@ def pytest_configure():
         with psycopg.connect(**login, dbname="postgres", autocommit=True) as connection:
             connection.execute("DROP DATABASE IF EXISTS feast_suite WITH (FORCE)")
             connection.execute("CREATE DATABASE feast_suite")
+        if ONLINE_STORE == "pgvector":
+            with psycopg.connect(**login, dbname="feast_suite", autocommit=True) as connection:
+                connection.execute("CREATE EXTENSION vector")
 
 
 def pytest_runtest_setup():

@@ -43,7 +43,7 @@ class MilvusRepo(Repo):
             registry=stock.registry_config,
             online_store={
                 "type": "milvus",
-                "uri": str(self.path / "data" / "milvus.db"),
+                "path": "data/milvus.db",  # as for Feast's own provider
                 "embedding_dim": 384,
                 "index_type": "HNSW",
                 "index_params": {"M": 16, "efConstruction": 100},
