@@ -47,17 +47,18 @@ def stretches(
     end: datetime | None,
     most: int,
     *,
+    total: int = 0,
     readers: int = 1,
 ) -> Iterator[Stretch]:
     """Cut the texts of a period into stretches of at most so many, without reading a text.
 
-    Every text is in one of them. For several readers they become shorter towards the end, so that
-    none waits long for the last one: guided self-scheduling (Polychronopoulos and Kuck, 1987).
+    Every text is in one of them. For several readers they become shorter towards the end of `total`
+    texts, so that none waits long for the last one: guided self-scheduling (Polychronopoulos and
+    Kuck, 1987).
     """
     sql, values = texts.in_order(start, end, texts=False)
     latest, of_latest = None, 0
-    left = texts.count(start, end) if readers > 1 else 0
-    for rows in _shortening(texts.stream(sql, values, most), left, readers):
+    for rows in _shortening(texts.stream(sql, values, most), total, readers):
         events = rows[texts.columns.event]
         first, last = events[0].as_py(), events[-1].as_py()
         before = of_latest if first == latest else 0

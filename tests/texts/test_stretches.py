@@ -49,7 +49,8 @@ def test_stretches_read_one_by_one_are_the_period_read_at_once(
         texts = opened(connection, days, kind)
         period = (start and moment(start), end and moment(end))
         with patch.object(module, "LEAST", 1):
-            cut = list(stretches(texts, *period, most, readers=readers))
+            total = texts.count(*period)
+            cut = list(stretches(texts, *period, most, total=total, readers=readers))
         assert all("body" not in one.rows.column_names for one in cut)
         assert all(1 <= one.rows.num_rows <= most for one in cut)
         apart = [read_stretch(texts, one) for one in reversed(cut)]
@@ -67,7 +68,8 @@ def test_for_several_readers_the_last_stretches_are_short():
             "FROM range(5_000)"
         )
         for_one = [one.rows.num_rows for one in stretches(texts, None, None, 1000)]
-        for_two = [one.rows.num_rows for one in stretches(texts, None, None, 1000, readers=2)]
+        shared = {"total": 5_000, "readers": 2}
+        for_two = [one.rows.num_rows for one in stretches(texts, None, None, 1000, **shared)]
     assert for_one == [1000] * 5
     assert sum(for_two) == 5_000
     assert for_two[0] == 1000

@@ -196,9 +196,11 @@ class EmbeddingComputeEngine(ComputeEngine):
             texts.check_rows()
             histories = Histories(texts, list(commit.tables.values()), end)
             start = min([start, *commit.changes(histories, end)])
+            total = texts.count(start, end)
+            shared = {"total": total, "readers": executor.readers}
             with (
-                _bar(task, texts.count(start, end)) as advance,
-                self._lacking(commit, texts, histories, executor.readers, start, end) as work,
+                _bar(task, total) as advance,
+                self._lacking(commit, texts, histories, shared, start, end) as work,
             ):
                 for done in executor(work, advance):
                     counts += done
@@ -214,7 +216,7 @@ class EmbeddingComputeEngine(ComputeEngine):
         commit: Commit,
         texts: OpenedTexts,
         histories: Histories,
-        readers: int,
+        shared: dict[str, int],
         start: datetime,
         end: datetime,
     ) -> Iterator[Iterator[Any]]:
@@ -228,7 +230,7 @@ class EmbeddingComputeEngine(ComputeEngine):
             with commit.lacking(chunks, start, end) as lacking:
                 yield (histories.with_past(one, commit.tables) for one in lacking)
             return
-        cut = stretches(texts, start, end, size["batch_rows"], readers=readers)
+        cut = stretches(texts, start, end, size["batch_rows"], **shared)
         with commit.planned(cut, start, end) as planned:
             yield planned
 
