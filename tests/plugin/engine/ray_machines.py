@@ -5,18 +5,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
+from tenacity import retry, retry_if_exception_message, stop_after_attempt
+
 
 @contextmanager
 def two_machines() -> Iterator[Any]:
     """Start one; its workers see the environment as it is now."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # no report to its makers
-    from ray.cluster_utils import Cluster
-
-    machine = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **machine})
-    machine.pop("include_dashboard")
-    made.machines = [made.add_node(num_cpus=1, **machine) for _ in range(2)]
+    made = started()
     try:
         yield made
     finally:
         made.shutdown()
+
+
+# Ray gives a machine 30 s, which no setting changes and a busy computer can take.
+@retry(
+    retry=retry_if_exception_message(match="The current node timed out"),
+    stop=stop_after_attempt(5),
+    reraise=True,
+)
+def started() -> Any:
+    from ray.cluster_utils import Cluster
+
+    before = set(psutil.Process().children(recursive=True))
+    machine = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
+    try:
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **machine})
+        machine.pop("include_dashboard")
+        made.machines = [made.add_node(num_cpus=1, **machine) for _ in range(2)]
+    except Exception:
+        for left in set(psutil.Process().children(recursive=True)) - before:
+            left.kill()
+        raise
+    return made
