@@ -6,7 +6,7 @@ temporary table and moves them from there in one statement.
 
 from collections.abc import Iterable
 from functools import partial
-from itertools import repeat
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -87,6 +87,16 @@ def _write(config: RepoConfig, store: Any, view: FeatureView, table: pa.Table) -
         column.cast(pa.timestamp("us", tz="UTC")).to_pylist()
         for column in (table[EVENT_TIME], table[CREATED_TIME])
     )
+    absent = [None] * len(keys)
+    cells = [
+        (
+            field.name,
+            value_bytes(table[field.name], field.dtype.to_value_type()),
+            value_texts(table[field.name]),
+            list_texts(table[field.name]) if searched else absent,
+        )
+        for field in sorted(view.features, key=attrgetter("name"))
+    ]
     with (
         feast_compat.postgres_connection(store, config) as connection,
         connection.cursor() as cursor,
@@ -94,12 +104,11 @@ def _write(config: RepoConfig, store: Any, view: FeatureView, table: pa.Table) -
         cursor.execute(NEW_ROWS)
         with cursor.copy(COPY) as copy:
             copy.set_types(list(COLUMNS.values()))
-            for field in view.features:
-                values = value_bytes(table[field.name], field.dtype.to_value_type())
-                texts = value_texts(table[field.name])
-                vectors = list_texts(table[field.name]) if searched else repeat(None, len(keys))
-                for key, *cells in zip(keys, values, texts, events, known, vectors, strict=True):
-                    copy.write_row((key, field.name, *cells))
+            # In the order of the table's index, which is then appended to.
+            for row in sorted(range(len(keys)), key=keys.__getitem__):
+                times = events[row], known[row]
+                for name, values, texts, vectors in cells:
+                    copy.write_row((keys[row], name, values[row], texts[row], *times, vectors[row]))
         cursor.execute(move)
         connection.commit()
 

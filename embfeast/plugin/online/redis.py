@@ -8,9 +8,10 @@ newest row of the whole table already.
 import contextlib
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import Any
 
 import pyarrow as pa
@@ -32,6 +33,7 @@ from embfeast.plugin.online.writer import table_by_table
 from embfeast.tables.columns import EVENT_TIME
 
 ROWS_A_ROUND = 2_000  # a round trip each; the client holds a round's commands in memory
+ROUNDS_AT_ONCE = 2
 
 
 def can_write(config: RepoConfig) -> bool:
@@ -105,18 +107,24 @@ def _write(config: RepoConfig, store: Any, view: FeatureView, table: pa.Table) -
     fields, keys = _fields(config, view), _keys(config, view, table)
     values = [value_bytes(table[f.name], f.dtype.to_value_type()) for f in view.features]
     columns = [_times(table[EVENT_TIME]), *values]
-    rows = list(zip(keys, zip(*columns, strict=True), strict=True))
-    life = config.online_store.key_ttl_seconds
+    pairs = chain.from_iterable(zip(map(repeat, fields), columns, strict=True))
+    rows = list(zip(keys, *pairs))  # noqa: B905 - a field is repeated without an end
     client = feast_compat.redis_client(store, config)
     remove_vectors(client, config.project, keys)
-    for start in range(0, len(rows), ROWS_A_ROUND):
-        with client.pipeline(transaction=False) as pipe:
-            for key, cells in rows[start : start + ROWS_A_ROUND]:
-                pipe.hset(key, mapping=dict(zip(fields, cells, strict=True)))
-                if life:
-                    pipe.expire(key, life)
-            pipe.execute()
+    # While the server takes a round the next one is packed.
+    with ThreadPoolExecutor(ROUNDS_AT_ONCE) as pool:
+        rounds = (rows[at : at + ROWS_A_ROUND] for at in range(0, len(rows), ROWS_A_ROUND))
+        list(pool.map(partial(_send, client, config.online_store.key_ttl_seconds), rounds))
     remove_vectors(client, config.project, keys)
+
+
+def _send(client: Any, life: int | None, rows: Sequence[tuple[bytes, ...]]) -> None:
+    with client.pipeline(transaction=False) as pipe:
+        for row in rows:
+            pipe.execute_command("HSET", *row)
+            if life:
+                pipe.expire(row[0], life)
+        pipe.execute()
 
 
 def _times(column: pa.ChunkedArray) -> list[bytes]:

@@ -1,6 +1,9 @@
 """What is written to PostgreSQL, beside Feast's own write."""
 
+import math
+
 import psycopg
+import pyarrow as pa
 import pytest
 from feast import RepoConfig
 from feast.infra.online_stores.postgres_online_store.postgres import PostgreSQLOnlineStore
@@ -14,6 +17,7 @@ from tests.plugin.test_online_stores import postgres_store
 from tests.services import postgres_database
 
 pytestmark = pytest.mark.slow
+SPECIAL = (0.0, -0.0, math.inf, -math.inf, math.nan, 1e-38, 3e38, 1e-5, -2.0)
 
 
 @pytest.fixture(params=["plain", "pgvector"])
@@ -34,7 +38,11 @@ def content(online, name):
 
 
 def test_every_column_is_what_feasts_own_write_puts_there(online, tmp_path, rng):
-    one, table = view("whole"), rows(rng, 120)
+    names = [f"number_{i}" for i in range(20)]
+    one, table = view("whole", floats=("distance", *names)), rows(rng, 120)
+    for name in names:
+        numbers = [*SPECIAL, *rng.normal(size=120 - len(SPECIAL))]
+        table = table.append_column(name, pa.array(rng.permutation(numbers), pa.float32()))
     found = []
     for project in ("ours", "theirs"):
         config = RepoConfig(
@@ -53,7 +61,7 @@ def test_every_column_is_what_feasts_own_write_puts_there(online, tmp_path, rng)
             store.online_write_batch(config, one, proto_rows(table, one), None)
         connect_anew(store)  # it would leave its connection open
         found.append(content(online, f"{project}_v"))
-    assert len(found[0]) == 120 * 4
+    assert len(found[0]) == 120 * (4 + len(names))
     assert found[0] == found[1]
     vectors = [row for row in found[0] if row[4] is not None]
     assert len(vectors) == (119 if online.get("vector_enabled") else 0)
