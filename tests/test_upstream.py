@@ -10,6 +10,8 @@ import pytest
 FOLDER = Path(__file__).parents[1] / "docs" / "upstream"
 REPORTS = sorted(FOLDER.glob("*.py"))
 SECONDS = 600
+# What Ray says that a busy machine did not start within the 30 s it gives itself.
+NOT_STARTED = "The current node timed out"
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +33,20 @@ def run(report: Path, folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("report", REPORTS, ids=lambda path: path.stem)
 def test_plain_feast_still_shows_the_fault(report, tmp_path, forks):
-    running = forks.Process(target=run, args=(report, tmp_path))
-    running.start()
-    running.join(SECONDS)
-    running.kill()  # where it goes on for ever
-    running.join()
+    for attempt in range(3):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        running = forks.Process(target=run, args=(report, folder))
+        running.start()
+        running.join(SECONDS)
+        running.kill()  # where it goes on for ever
+        running.join()
+        errors = (folder / "errors").read_text()
+        if NOT_STARTED not in errors:
+            break
     # What it saw is its last word: an error of the script itself would end with 1 too.
-    said = (tmp_path / "said").read_text()
-    assert said.strip(), (tmp_path / "errors").read_text()
+    said = (folder / "said").read_text()
+    assert said.strip(), errors
     assert running.exitcode == 1, f"mended? {said}"
 
 
