@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugin.engine.ray_machines import NOT_STARTED
+
 FOLDER = Path(__file__).parents[1] / "docs" / "upstream"
 REPORTS = sorted(FOLDER.glob("*.py"))
 SECONDS = 600
-# What Ray says that a busy machine did not start within the 30 s it gives itself.
-NOT_STARTED = "The current node timed out"
 
 
 @pytest.fixture(scope="module")

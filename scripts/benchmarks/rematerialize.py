@@ -14,7 +14,7 @@ import psycopg
 import redis
 from psycopg import sql
 
-from benchmarks.measure import Row, compared, milliseconds, seconds
+from benchmarks.measure import Row, compared, elapsed, seconds
 from benchmarks.repository import (
     fresh_copy,
     make_repository,
@@ -137,7 +137,7 @@ def _rematerialized(name: str, server: Server) -> list[Row]:
             (repo / "data" / "cache").rename(other / "data" / "cache")
             feast(template, "teardown")  # what the cold run has put online
             feast(template, "apply")
-            with served_in(_elapsed) as spent:
+            with served_in(elapsed) as spent:
                 run = partial(_kept, tables, partial(materialize_all, other))
                 own.append(server.own_seconds(run))
             online.append(sum(spent))
@@ -168,11 +168,6 @@ def _rematerialized(name: str, server: Server) -> list[Row]:
             "<= 1",
         ),
     ]
-
-
-def _elapsed(call: Callable[[], object]) -> float:
-    """Return the seconds of a part of a run, in which no garbage is collected for its sake."""
-    return milliseconds(call) / 1000
 
 
 def _kept(found: list[float], call: Callable[[], object]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.measure import Row, seconds
+from benchmarks.measure import Row, elapsed, seconds
 from benchmarks.memory import run_apart, stand_in, with_texts
 from benchmarks.point_in_time import OURS, in_process, write_rows
 from benchmarks.repository import make_repository, materialize_all, served_in
@@ -66,7 +66,7 @@ def _growth(what: str, count: int, cost: float, first: float) -> Row:
 def _materialize(repo: Path) -> dict[str, float]:
     """Return the seconds of a run, and of its two halves."""
     stand_in()
-    with served_in(seconds) as online:
+    with served_in(elapsed) as online:
         whole = seconds(lambda: materialize_all(repo))
     return {
         "materialize": whole,

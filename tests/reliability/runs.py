@@ -53,7 +53,7 @@ def read_until(path: str, stop: str, said: str) -> None:
             Path(said).write_text(f"read {reads} differs", encoding="utf-8")
             sys.exit(4)
         reads += 1
-        if reads > 5:
+        if reads == 6:
             Path(said).touch()
         time.sleep(0.01)
     Path(said).write_text(f"ok {reads}", encoding="utf-8")

@@ -4,7 +4,7 @@ Feast's own write makes a statement of each single value. This one copies all of
 temporary table and moves them from there in one statement.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -87,16 +87,7 @@ def _write(config: RepoConfig, store: Any, view: FeatureView, table: pa.Table) -
         column.cast(pa.timestamp("us", tz="UTC")).to_pylist()
         for column in (table[EVENT_TIME], table[CREATED_TIME])
     )
-    absent = [None] * len(keys)
-    cells = [
-        (
-            field.name,
-            value_bytes(table[field.name], field.dtype.to_value_type()),
-            value_texts(table[field.name]),
-            list_texts(table[field.name]) if searched else absent,
-        )
-        for field in sorted(view.features, key=attrgetter("name"))
-    ]
+    features = list(_features(view, table, searched))
     with (
         feast_compat.postgres_connection(store, config) as connection,
         connection.cursor() as cursor,
@@ -107,10 +98,21 @@ def _write(config: RepoConfig, store: Any, view: FeatureView, table: pa.Table) -
             # In the order of the table's index, which is then appended to.
             for row in sorted(range(len(keys)), key=keys.__getitem__):
                 times = events[row], known[row]
-                for name, values, texts, vectors in cells:
+                for name, values, texts, vectors in features:
                     copy.write_row((keys[row], name, values[row], texts[row], *times, vectors[row]))
         cursor.execute(move)
         connection.commit()
+
+
+def _features(
+    view: FeatureView, table: pa.Table, searched: bool
+) -> Iterator[tuple[str, list[bytes], list[str | None], Sequence[str | None]]]:
+    """Yield each feature's name, its values, and what searches read of them: a cell a row."""
+    for field in sorted(view.features, key=attrgetter("name")):
+        column = table[field.name]
+        vectors = list_texts(column) if searched else [None] * table.num_rows
+        values = value_bytes(column, field.dtype.to_value_type())
+        yield field.name, values, value_texts(column), vectors
 
 
 def _move(config: RepoConfig, view: FeatureView, searched: bool) -> sql.Composed:

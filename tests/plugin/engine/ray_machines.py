@@ -8,6 +8,9 @@ from typing import Any
 import psutil
 from tenacity import retry, retry_if_exception_message, stop_after_attempt
 
+# What Ray says after the 30 s it gives a machine, which no setting changes and a busy one can take.
+NOT_STARTED = "The current node timed out"
+
 
 @contextmanager
 def two_machines() -> Iterator[Any]:
@@ -20,9 +23,8 @@ def two_machines() -> Iterator[Any]:
         made.shutdown()
 
 
-# Ray gives a machine 30 s, which no setting changes and a busy computer can take.
 @retry(
-    retry=retry_if_exception_message(match="The current node timed out"),
+    retry=retry_if_exception_message(match=NOT_STARTED),
     stop=stop_after_attempt(5),
     reraise=True,
 )
